@@ -1,1 +1,30 @@
-//! The Workers KV contract.
+//! The Workers KV contract as types: what a key, a value, an expiration and an answer are, which
+//! errors there are and how they read, and [`Kv`], the one trait that the origin, the edge cache and
+//! the HTTP client implement. Knows neither Kubernetes nor a cache.
+
+mod answer;
+mod clock;
+mod cursor;
+mod error;
+mod expiration;
+mod key;
+pub mod limits;
+mod metadata;
+mod namespace;
+mod operations;
+mod random;
+mod value;
+mod version;
+
+pub use answer::{Answer, CacheStatus, Entry, Freshness, Listed, Lookup, Page, Served, State};
+pub use clock::{Clock, SystemClock, UnixMillis, VirtualClock};
+pub use cursor::Cursor;
+pub use error::{Error, Reason};
+pub use expiration::{Expiration, ExpirationRequest};
+pub use key::{Key, Prefix};
+pub use metadata::Metadata;
+pub use namespace::{Namespace, NamespaceId};
+pub use operations::{Condition, DeleteOptions, GetOptions, Kv, ListOptions, PutOptions, ReadOptions};
+pub use random::Random;
+pub use value::Value;
+pub use version::{Incarnation, Version};

@@ -1,0 +1,414 @@
+//! Refusals and failures: one reason each, with the status and the exact text of the contract (§2.2). The
+//! reason is the same word in logs, metrics and the header `Nearkv-Reason`, from which a client makes the
+//! same error again.
+
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use crate::{Key, Namespace, Version, limits};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:literal;)*) => {
+        /// Why an operation did not succeed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+
+            /// The stable word for it.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Reason::$name => $word,)* }
+            }
+
+            /// The HTTP status it is answered with.
+            #[must_use]
+            pub fn status(self) -> u16 {
+                match self { $(Reason::$name => $status,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The path is not percent-encoded UTF-8.
+    KeyUndecodable = "key-undecodable", 400;
+    /// The key is empty.
+    KeyEmpty = "key-empty", 400;
+    /// The key is `.` or `..`.
+    KeyIllegal = "key-illegal", 400;
+    /// The key or prefix has more than 512 bytes.
+    KeyTooLong = "key-too-long", 414;
+    /// `cache_ttl` is no integer of at least 30.
+    CacheTtlInvalid = "cache-ttl-invalid", 400;
+    /// `expiration_ttl` is no integer, not positive, or below the minimum.
+    ExpirationTtlInvalid = "expiration-ttl-invalid", 400;
+    /// `expiration` is no integer, in the past, or too near.
+    ExpirationInvalid = "expiration-invalid", 400;
+    /// The metadata have more than 1024 bytes.
+    MetadataTooLong = "metadata-too-long", 413;
+    /// The metadata are not JSON.
+    MetadataInvalid = "metadata-invalid", 400;
+    /// The value has more than 25 MiB.
+    ValueTooLong = "value-too-long", 413;
+    /// The client's body ended before its announced length.
+    BodyIncomplete = "body-incomplete", 400;
+    /// `key_count_limit` is no integer from 1 to 1000.
+    LimitInvalid = "limit-invalid", 400;
+    /// The cursor is not one of this KvNamespace's present data.
+    CursorInvalid = "cursor-invalid", 400;
+    /// A bulk get asks for a type other than `text` and `json`.
+    TypeInvalid = "type-invalid", 400;
+    /// A bulk get asks for no key or more than 100.
+    KeyCountInvalid = "key-count-invalid", 400;
+    /// A bulk get of type `json` met a value that is none.
+    ValueNotJson = "value-not-json", 400;
+    /// The values of a bulk get have more than 25 MB together.
+    TotalTooLarge = "total-too-large", 413;
+    /// A request body is not what the operation takes.
+    BodyInvalid = "body-invalid", 400;
+    /// A header or parameter of our own is malformed.
+    RequestInvalid = "request-invalid", 400;
+    /// `Nearkv-Namespace` or the base path names no possible KvNamespace.
+    NamespaceMalformed = "namespace-malformed", 400;
+    /// The KvNamespace does not exist. Not 404, which a Worker would read as `null`.
+    NamespaceMissing = "namespace-missing", 400;
+    /// The KvNamespace exists, and its data are not in memory yet.
+    NamespaceLoading = "namespace-loading", 503;
+    /// The KvNamespace's root is missing, damaged or foreign: no write is taken (design §6 invariant 7).
+    NamespaceDamaged = "namespace-damaged", 503;
+    /// The method is not one of the face.
+    MethodNotAllowed = "method-not-allowed", 405;
+    /// The path is not one of the face.
+    RouteMissing = "route-missing", 404;
+    /// `If-Match` or `If-None-Match` does not hold.
+    PreconditionFailed = "precondition-failed", 412;
+    /// `Nearkv-Min-Version` asks for a state that the freshly read root does not have.
+    VersionNotReached = "version-not-reached", 412;
+    /// The key is declared by the KvNamespace object.
+    KeyDeclared = "key-declared", 409;
+    /// The KvNamespace's own quota would be exceeded.
+    QuotaExceeded = "quota-exceeded", 413;
+    /// The cluster's budget for all KvNamespaces would be exceeded.
+    BudgetExceeded = "budget-exceeded", 413;
+    /// The queue of writes is full, or the API server asks for patience.
+    Throttled = "throttled", 429;
+    /// The store refused the write for good (permissions, admission).
+    StoreRefused = "store-refused", 503;
+    /// The store or the upstream cannot be reached; nothing was written.
+    Unavailable = "unavailable", 503;
+    /// The write may or may not have been committed.
+    OutcomeUnknown = "outcome-unknown", 503;
+    /// A fault of this program.
+    Internal = "internal", 500;
+}
+
+impl Reason {
+    /// The reason with this word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+    }
+
+    /// Whether a read that met this may be answered from a stale copy: the authority could not be asked, as
+    /// opposed to having refused.
+    #[must_use]
+    pub fn is_outage(self) -> bool {
+        matches!(
+            self,
+            Self::NamespaceLoading
+                | Self::NamespaceDamaged
+                | Self::Throttled
+                | Self::Unavailable
+                | Self::Internal
+        )
+    }
+}
+
+/// A refusal or failure as the client sees it: [`fmt::Display`] is the text of the body and of the reason phrase.
+#[derive(Clone, Debug)]
+pub struct Error {
+    reason: Reason,
+    message: String,
+    retry_after: Option<Duration>,
+    version: Option<Version>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error with any text. The named constructors hold the contract's texts; this one is for what is ours.
+    #[must_use]
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), retry_after: None, version: None, source: None }
+    }
+
+    /// Adds when to try again; answered as `Retry-After` in whole seconds, rounded up.
+    #[must_use]
+    pub fn with_retry_after(self, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..self }
+    }
+
+    /// Adds the state at which the refusal was judged; answered as `Nearkv-Version`.
+    #[must_use]
+    pub fn with_version(self, version: Version) -> Self {
+        Self { version: Some(version), ..self }
+    }
+
+    /// Adds the cause, for the log; the client does not see it.
+    #[must_use]
+    pub fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        Self { source: Some(Arc::new(source)), ..self }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// When to try again, if that makes sense.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The state at which the refusal was judged, if it was judged at one.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.version
+    }
+
+    pub(crate) fn key_empty() -> Self {
+        Self::new(Reason::KeyEmpty, "Key names must not be empty")
+    }
+
+    pub(crate) fn key_illegal(name: &str) -> Self {
+        Self::new(Reason::KeyIllegal, format!("Illegal key name \"{name}\". Please use a different name."))
+    }
+
+    pub(crate) fn key_too_long(bytes: usize) -> Self {
+        let limit = limits::MAX_KEY_BYTES;
+        Self::new(
+            Reason::KeyTooLong,
+            format!("UTF-8 encoded length of {bytes} exceeds key length limit of {limit}."),
+        )
+    }
+
+    /// The path is not percent-encoded UTF-8.
+    #[must_use]
+    pub fn key_undecodable() -> Self {
+        Self::new(Reason::KeyUndecodable, "Could not URL-decode key name")
+    }
+
+    /// `cache_ttl` as it was given.
+    #[must_use]
+    pub fn cache_ttl_invalid(given: &str) -> Self {
+        let least = limits::MIN_CACHE_TTL.as_secs();
+        Self::new(
+            Reason::CacheTtlInvalid,
+            format!("Invalid cache_ttl of {given}. Cache TTL must be at least {least}."),
+        )
+    }
+
+    pub(crate) fn expiration_ttl_not_positive(given: &str) -> Self {
+        Self::new(
+            Reason::ExpirationTtlInvalid,
+            format!("Invalid expiration_ttl of {given}. Please specify integer greater than 0."),
+        )
+    }
+
+    pub(crate) fn expiration_ttl_too_low(given: u64, minimum: u64) -> Self {
+        Self::new(
+            Reason::ExpirationTtlInvalid,
+            format!("Invalid expiration_ttl of {given}. Expiration TTL must be at least {minimum}."),
+        )
+    }
+
+    pub(crate) fn expiration_not_future(given: &str) -> Self {
+        Self::new(
+            Reason::ExpirationInvalid,
+            format!(
+                "Invalid expiration of {given}. Please specify integer greater than the current number of seconds since the UNIX epoch."
+            ),
+        )
+    }
+
+    pub(crate) fn expiration_too_near(given: u64, minimum: u64) -> Self {
+        Self::new(
+            Reason::ExpirationInvalid,
+            format!(
+                "Invalid expiration of {given}. Expiration times must be at least {minimum} seconds in the future."
+            ),
+        )
+    }
+
+    pub(crate) fn metadata_too_long(bytes: usize) -> Self {
+        let limit = limits::MAX_METADATA_BYTES;
+        Self::new(Reason::MetadataTooLong, format!("Metadata length of {bytes} exceeds limit of {limit}."))
+    }
+
+    pub(crate) fn metadata_invalid() -> Self {
+        Self::new(Reason::MetadataInvalid, "Metadata must be valid JSON")
+    }
+
+    /// The value's length as far as it is known: announced, or counted until the limit was passed.
+    #[must_use]
+    pub fn value_too_long(bytes: u64) -> Self {
+        let limit = limits::MAX_VALUE_BYTES;
+        Self::new(Reason::ValueTooLong, format!("Value length of {bytes} exceeds limit of {limit}."))
+    }
+
+    /// `key_count_limit` as it was given; the text depends on the side it is off (contract §2.2).
+    #[must_use]
+    pub fn limit_invalid(given: &str) -> Self {
+        let most = limits::MAX_LIST_KEYS;
+        let rule = match given.parse::<i64>() {
+            Ok(n) if n > 0 => format!("less than {most}"),
+            _ => "greater than 0".to_owned(),
+        };
+        Self::new(
+            Reason::LimitInvalid,
+            format!("Invalid key_count_limit of {given}. Please specify an integer {rule}."),
+        )
+    }
+
+    /// The cursor cannot be read, or belongs to an earlier incarnation.
+    #[must_use]
+    pub fn cursor_invalid() -> Self {
+        Self::new(Reason::CursorInvalid, "Invalid cursor.")
+    }
+
+    /// The `type` of a bulk get as it was given.
+    #[must_use]
+    pub fn type_invalid(given: &str) -> Self {
+        Self::new(Reason::TypeInvalid, format!("\"{given}\" is not a valid type. Use \"json\" or \"text\""))
+    }
+
+    /// A bulk get with no key, or with more than 100.
+    #[must_use]
+    pub fn key_count_invalid(given: usize) -> Self {
+        let most = limits::MAX_BULK_GET_KEYS;
+        let text = match given {
+            0 => "You must request a minimum of 1 key".to_owned(),
+            _ => format!("You can request a maximum of {most} keys"),
+        };
+        Self::new(Reason::KeyCountInvalid, text)
+    }
+
+    /// A bulk get of type `json` met a value that is none.
+    #[must_use]
+    pub fn value_not_json() -> Self {
+        Self::new(Reason::ValueNotJson, "At least one of the requested keys corresponds to a non-json value")
+    }
+
+    /// The values of a bulk get are too large together.
+    #[must_use]
+    pub fn total_too_large() -> Self {
+        Self::new(Reason::TotalTooLarge, "Total size of request exceeds the limit of 25MB")
+    }
+
+    pub(crate) fn namespace_malformed(given: &str) -> Self {
+        Self::new(
+            Reason::NamespaceMalformed,
+            format!("Malformed KvNamespace name {given:?}. Please use account/name, both DNS labels."),
+        )
+    }
+
+    /// The KvNamespace does not exist.
+    #[must_use]
+    pub fn namespace_missing(namespace: &Namespace) -> Self {
+        Self::new(Reason::NamespaceMissing, format!("No such KvNamespace {namespace}"))
+    }
+
+    /// The KvNamespace's data are not in memory yet.
+    #[must_use]
+    pub fn namespace_loading(namespace: &Namespace) -> Self {
+        Self::new(Reason::NamespaceLoading, format!("KvNamespace {namespace} is loading; try again"))
+            .with_retry_after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn version_malformed(given: &str) -> Self {
+        Self::new(
+            Reason::RequestInvalid,
+            format!("Malformed version {given:?}. Please use one from Nearkv-Version or ETag."),
+        )
+    }
+
+    /// A condition of a write does not hold at `version`.
+    #[must_use]
+    pub fn precondition_failed(key: &Key, version: Version) -> Self {
+        Self::new(
+            Reason::PreconditionFailed,
+            format!("The condition on key {:?} does not hold", key.as_str()),
+        )
+        .with_version(version)
+    }
+
+    /// A read asks for a state that does not exist yet (or no longer: another incarnation).
+    #[must_use]
+    pub fn version_not_reached(wanted: Version, version: Version) -> Self {
+        Self::new(
+            Reason::VersionNotReached,
+            format!("Version {wanted} is not reached; the state is {version}"),
+        )
+        .with_version(version)
+    }
+
+    /// The key belongs to the KvNamespace object.
+    #[must_use]
+    pub fn key_declared(key: &Key, namespace: &Namespace) -> Self {
+        Self::new(
+            Reason::KeyDeclared,
+            format!(
+                "Key {:?} is declared by KvNamespace {namespace}; change it there, or remove it from spec.entries and spec.entriesFrom",
+                key.as_str()
+            ),
+        )
+    }
+
+    /// No such route in the face.
+    #[must_use]
+    pub fn route_missing() -> Self {
+        Self::new(Reason::RouteMissing, "Not Found")
+    }
+
+    /// No such method in the face.
+    #[must_use]
+    pub fn method_not_allowed() -> Self {
+        Self::new(Reason::MethodNotAllowed, "Method Not Allowed")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_found_by_its_word() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::parse(reason.as_str()), Some(*reason));
+        }
+    }
+
+    #[test]
+    fn a_list_limit_is_refused_in_the_contracts_words() {
+        let text = |given| Error::limit_invalid(given).to_string();
+        let start = "Invalid key_count_limit of";
+        assert_eq!(text("0"), format!("{start} 0. Please specify an integer greater than 0."));
+        assert_eq!(text("x"), format!("{start} x. Please specify an integer greater than 0."));
+        assert_eq!(text("1001"), format!("{start} 1001. Please specify an integer less than 1000."));
+    }
+}
