@@ -1,1 +1,5 @@
-//! TODO
+//! The operator of nearkv: the origin, which keeps the data of KvNamespaces in an object store and serves
+//! them from memory, and the controller, which makes the store follow the KvNamespace objects.
+
+pub mod origin;
+pub mod store;
