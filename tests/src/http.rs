@@ -1,0 +1,27 @@
+//! The HTTP client of the harness: plain, with limits, so that no test hangs on a server that does.
+
+use std::sync::Once;
+use std::time::Duration;
+
+/// Longer than any answer under load on a busy 2-core machine; a test that waits longer has failed.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+
+/// A new client. One per test: its connections belong to the test's runtime.
+pub fn client() -> reqwest::Client {
+    install_crypto();
+    reqwest::Client::builder()
+        .timeout(REQUEST_LIMIT)
+        .build()
+        // The builder fails without a TLS provider, which was just installed; the default client
+        // would fail the same way.
+        .unwrap_or_default()
+}
+
+/// Chooses the implementation of TLS for this process: kube and reqwest both leave it to the program.
+pub(crate) fn install_crypto() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        // An error says that one is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
