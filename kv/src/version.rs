@@ -114,6 +114,7 @@ mod tests {
     #[test]
     fn versions_of_different_incarnations_have_no_order() {
         let (old, new) = (Version::new(Incarnation(1), 9), Version::new(Incarnation(2), 3));
-        assert!(!(old < new) && !(new < old) && old != new);
+        assert_eq!(old.partial_cmp(&new), None);
+        assert_ne!(old, new);
     }
 }
