@@ -37,7 +37,7 @@ impl Assets {
             return Assets::given(PathBuf::from(folder));
         }
         let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("controlplane");
-        Assets::built(&module, &Build::of_this_process()?.target.join("controlplane"))
+        Assets::built(&module, &Build::of_this_process()?.target.join("controlplane"), say)
     }
 
     /// The path of one of them.
@@ -58,7 +58,8 @@ impl Assets {
         )))
     }
 
-    fn built(module: &Path, cache: &Path) -> Result<Assets> {
+    /// `report` is told what takes long.
+    fn built(module: &Path, cache: &Path, report: fn(&str)) -> Result<Assets> {
         let folder = cache.join(fingerprint(module)?);
         if folder.is_dir() {
             return Ok(Assets { folder });
@@ -68,7 +69,7 @@ impl Assets {
         if !folder.is_dir() {
             // Only a finished build gets the name under which it is looked for.
             let unfinished = folder.with_extension("unfinished");
-            build(module, &unfinished)?;
+            build(module, &unfinished, report)?;
             std::fs::rename(&unfinished, &folder).map_err(HarnessError::io("rename", &unfinished))?;
         }
         Ok(Assets { folder })
@@ -87,7 +88,7 @@ fn fingerprint(module: &Path) -> Result<String> {
     Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn build(module: &Path, folder: &Path) -> Result<()> {
+fn build(module: &Path, folder: &Path, report: fn(&str)) -> Result<()> {
     if Command::new("go").arg("version").stdout(Stdio::null()).status().is_err() {
         return Err(HarnessError::Missing(format!(
             "the tests need a Kubernetes control plane: install Go 1.26 and they build one, or set {ASSETS_VARIABLE} \
@@ -95,7 +96,7 @@ fn build(module: &Path, folder: &Path) -> Result<()> {
             BINARIES.join(", ")
         )));
     }
-    say(&format!(
+    report(&format!(
         "building etcd and Kubernetes into {}, once: about 5 minutes on 2 cores, 1 with a warm Go build cache",
         folder.display()
     ));
@@ -120,13 +121,15 @@ fn build(module: &Path, folder: &Path) -> Result<()> {
             stderr: std::fs::read_to_string(&log).unwrap_or_default(),
         });
     }
-    say(&format!("built etcd and Kubernetes in {} s", started.elapsed().as_secs()));
+    report(&format!("built etcd and Kubernetes in {} s", started.elapsed().as_secs()));
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn silent(_: &str) {}
 
     /// A module whose `build.sh` makes one file, or fails.
     fn module(script: &str) -> tempfile::TempDir {
@@ -151,13 +154,13 @@ mod tests {
     fn a_changed_module_is_built_anew_and_an_unchanged_one_is_not() {
         let cache = tempfile::tempdir().unwrap();
         let module = module("echo >> \"$1/etcd\"");
-        let first = Assets::built(module.path(), cache.path()).unwrap();
-        let again = Assets::built(module.path(), cache.path()).unwrap();
+        let first = Assets::built(module.path(), cache.path(), silent).unwrap();
+        let again = Assets::built(module.path(), cache.path(), silent).unwrap();
         assert_eq!(first.folder, again.folder);
         assert_eq!(std::fs::read_to_string(first.path("etcd")).unwrap(), "\n", "built once");
 
         std::fs::write(module.path().join("go.sum"), "another version").unwrap();
-        let other = Assets::built(module.path(), cache.path()).unwrap();
+        let other = Assets::built(module.path(), cache.path(), silent).unwrap();
         assert_ne!(first.folder, other.folder);
         assert!(other.path("etcd").is_file());
     }
@@ -166,8 +169,11 @@ mod tests {
     fn a_failed_build_leaves_nothing_that_is_taken_for_a_finished_one() {
         let cache = tempfile::tempdir().unwrap();
         let broken = module("echo >> \"$1/etcd\"; echo no disk >&2; exit 1");
-        let error = Assets::built(broken.path(), cache.path()).unwrap_err().to_string();
+        let error = Assets::built(broken.path(), cache.path(), silent).unwrap_err().to_string();
         assert!(error.contains("no disk"), "{error}");
-        assert!(Assets::built(broken.path(), cache.path()).is_err(), "tried again, not taken as built");
+        assert!(
+            Assets::built(broken.path(), cache.path(), silent).is_err(),
+            "tried again, not taken as built"
+        );
     }
 }

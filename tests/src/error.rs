@@ -27,6 +27,19 @@ pub enum HarnessError {
     /// Something has to be installed or set first; the text says what.
     #[error("{0}")]
     Missing(String),
+    /// An answer that makes no sense here; the text says which.
+    #[error("{0}")]
+    Unexpected(String),
+    /// A condition that did not come true in time.
+    #[error("not within {limit:?}: {awaited}; last seen: {seen}")]
+    NotSeen {
+        /// What was waited for.
+        awaited: String,
+        /// How long.
+        limit: Duration,
+        /// What there was instead.
+        seen: String,
+    },
     /// A command that was waited for ended with a failure.
     #[error("`{command}` ended with {status}: {stderr}")]
     Command {
