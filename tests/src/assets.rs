@@ -65,7 +65,7 @@ impl Assets {
             return Ok(Assets { folder });
         }
         create_folder(cache)?;
-        let _lock = lock(&cache.join("lock"), "it builds the Kubernetes control plane")?;
+        let _lock = lock(&cache.join("lock"), "it builds the Kubernetes control plane", report)?;
         if !folder.is_dir() {
             // Only a finished build gets the name under which it is looked for.
             let unfinished = folder.with_extension("unfinished");
@@ -163,6 +163,19 @@ mod tests {
         let other = Assets::built(module.path(), cache.path(), silent).unwrap();
         assert_ne!(first.folder, other.folder);
         assert!(other.path("etcd").is_file());
+    }
+
+    #[test]
+    fn those_who_ask_at_the_same_time_wait_for_one_build() {
+        let cache = tempfile::tempdir().unwrap();
+        let module = module("sleep 0.3; echo >> \"$1/etcd\"");
+        let folders = std::thread::scope(|scope| {
+            let ask = || Assets::built(module.path(), cache.path(), silent).unwrap();
+            [scope.spawn(ask), scope.spawn(ask), scope.spawn(ask)].map(|asker| asker.join().unwrap())
+        });
+        for assets in folders {
+            assert_eq!(std::fs::read_to_string(assets.path("etcd")).unwrap(), "\n", "built once");
+        }
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use crate::error::{HarnessError, Result};
 
-/// Waits for the lock `file`, with a line on the real standard error when somebody else holds it.
+/// Waits for the lock `file`, and tells `report` when somebody else holds it.
 /// It is released when the returned file is dropped, or by the kernel when the process ends.
-pub(crate) fn lock(file: &Path, waiting_for: &str) -> Result<File> {
+pub(crate) fn lock(file: &Path, waiting_for: &str, report: fn(&str)) -> Result<File> {
     let lock = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -18,7 +18,7 @@ pub(crate) fn lock(file: &Path, waiting_for: &str) -> Result<File> {
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
-            say(&format!("waiting for another process: {waiting_for}"));
+            report(&format!("waiting for another process: {waiting_for}"));
             lock.lock().map_err(HarnessError::io("lock", file))?;
             Ok(lock)
         }
