@@ -1,0 +1,35 @@
+//! Bulk writes as the origin takes them: a stream of mutations, visible by one swap or not at all.
+
+use nearkv::{DeleteOptions, Key, PutOptions, Value};
+
+/// One write of a bulk.
+#[derive(Debug)]
+pub enum Mutation {
+    /// Write an entry.
+    Put {
+        /// Under this key.
+        key: Key,
+        /// With this value.
+        value: Value,
+        /// And what belongs to it.
+        options: PutOptions,
+    },
+    /// Remove an entry; that there is none is success.
+    Delete {
+        /// The key.
+        key: Key,
+        /// Under which condition.
+        options: DeleteOptions,
+    },
+}
+
+/// What a bulk write changed. Of mutations of the same key the last wins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BulkOutcome {
+    /// How many mutations were taken, repeated keys included.
+    pub mutations: u64,
+    /// How many entries were written.
+    pub written: u64,
+    /// How many entries were removed.
+    pub removed: u64,
+}

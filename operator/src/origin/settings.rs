@@ -1,0 +1,82 @@
+//! The numbers that tune the engine, together. Those that an operator of the program may want to change are
+//! fields of [`Settings`]; the others are constants with their reason.
+
+use std::time::Duration;
+
+/// Encoded root, inline records included, beyond which a commit spills the inline records into a segment.
+/// Below it a commit is one write; above it a swap costs more than the second object does (design §6).
+pub(super) const INLINE_ROOT_BYTES: usize = 12 * 1024;
+/// Most bytes of record lines in one commit: four full segments, which are created side by side.
+pub(super) const BATCH_BYTES: usize = 4 * super::format::PART_BYTES;
+/// Most writes in one commit: judging them stays below a few milliseconds.
+pub(super) const BATCH_WRITES: usize = 4096;
+/// Share of the last commit's duration that the next one may wait for writes to gather. Clients that were just
+/// answered send their next write within a fraction of a commit; without the wait they miss the batch.
+pub(super) const GATHER_SHARE: u32 = 3;
+/// Longest such wait, whatever the last commit took.
+pub(super) const GATHER_MOST: Duration = Duration::from_millis(10);
+/// First pause after a lost swap, jittered, doubled with every further one.
+pub(super) const CONFLICT_PAUSE: Duration = Duration::from_millis(2);
+/// Longest pause after a lost swap: no write waits more than a second for fairness (invariant 3).
+pub(super) const CONFLICT_PAUSE_MOST: Duration = Duration::from_millis(50);
+/// Gap that a winner leaves when it has just seen another replica's commit, so that the other gets its turn.
+pub(super) const FAIR_GAP: Duration = Duration::from_millis(3);
+/// First pause before an unknown outcome is looked at again, doubled each time.
+pub(super) const UNKNOWN_PAUSE: Duration = Duration::from_millis(20);
+/// Longest such pause.
+pub(super) const UNKNOWN_PAUSE_MOST: Duration = Duration::from_millis(500);
+/// How long a process's entry among the root's writers is kept since it was last seen to change (invariant 5).
+pub(super) const WRITER_KEPT: Duration = Duration::from_secs(600);
+/// Most entries among the root's writers: beyond it the oldest go early, so that a crash loop cannot fill the root.
+pub(super) const WRITERS_MOST: usize = 48;
+/// How long after a swap was sent the absence of the own entry proves that it was not committed: far less than
+/// any entry is kept, however many processes come and go.
+pub(super) const ABSENCE_PROVES: Duration = Duration::from_secs(60);
+/// Segments in the root at which they are folded (design §6).
+pub(super) const FOLD_SEGMENTS: usize = 8;
+/// Segments in the root at which every replica folds, also one that is not the maintainer.
+pub(super) const FULL_SEGMENTS: usize = 16;
+/// How long the watch may be silent before the roots are listed: the bound on how late a reader hears that its
+/// state is old when a watch hangs.
+pub(super) const SILENCE: Duration = Duration::from_secs(2);
+/// How often the roots are listed even though the watch speaks: an event may be lost.
+pub(super) const LIST_EVERY: Duration = Duration::from_secs(10);
+/// How often the follower looks whether it is time to list.
+pub(super) const FOLLOW_TICK: Duration = Duration::from_millis(250);
+/// Pause before a load that failed is tried again, doubled up to [`RELOAD_PAUSE_MOST`].
+pub(super) const RELOAD_PAUSE: Duration = Duration::from_millis(100);
+/// Longest such pause.
+pub(super) const RELOAD_PAUSE_MOST: Duration = Duration::from_secs(5);
+/// Segments, pages or chunks requested at a time when data are loaded.
+pub(super) const LOAD_PARALLEL: usize = 16;
+/// Most live looks for unknown KvNamespaces at a time (design §4: never cached).
+pub(super) const LOOKS_AT_ONCE: usize = 4;
+/// Most changes a slow listener may be behind before it is told to look at everything.
+pub(super) const CHANGES_KEPT: usize = 1024;
+/// How far the clock may be off the store's before checkpoints stop (design §6).
+pub(super) const SKEW_MOST: Duration = Duration::from_secs(2);
+
+/// What an operator of the program can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long the collector sees an object unreachable before it deletes it; a writer's own objects must be
+    /// younger than half of it when the root names them (invariant 6).
+    pub grace: Duration,
+    /// How long a write may take from its arrival to its answer.
+    pub write_deadline: Duration,
+    /// Most writes that wait for a commit, per KvNamespace; one more is 429.
+    pub queue_writes: usize,
+    /// Most bytes of records that wait, per KvNamespace.
+    pub queue_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(600),
+            write_deadline: Duration::from_secs(10),
+            queue_writes: 20_000,
+            queue_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
