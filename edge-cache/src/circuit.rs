@@ -1,0 +1,176 @@
+//! The circuit breaker before upstream: when it is down, nobody waits to find that out. One per upstream.
+//!
+//! Only silence counts as a failure: a connection refused, broken or without an answer in time. An upstream
+//! that answers with a 503 (an edge that cannot reach its own origin, an origin that loads) is there, and may
+//! well answer for another key.
+
+use std::{error::Error as _, time::Duration};
+
+use nearkv::{Error, Reason};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::settings::{CIRCUIT_COOLDOWN, CIRCUIT_FAILURES};
+
+/// The states of the circuit, as in metrics and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CircuitState {
+    /// Requests pass.
+    Closed,
+    /// Requests are refused at once.
+    Open,
+    /// One request is on its way to see whether upstream is back; all others are refused.
+    HalfOpen,
+}
+
+impl CircuitState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+        }
+    }
+}
+
+/// The breaker.
+#[derive(Debug, Default)]
+pub(crate) struct Circuit(Mutex<Breaker>);
+
+#[derive(Debug, Default)]
+enum Breaker {
+    #[default]
+    Sound,
+    /// So many failures in a row.
+    Failing(u32),
+    Open {
+        until: Instant,
+    },
+    Probing,
+}
+
+/// How a request passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passage {
+    /// Like any other.
+    Normal,
+    /// As the one that tries whether upstream is back.
+    Probe,
+}
+
+impl Circuit {
+    /// Its state, for metrics.
+    pub(crate) fn state(&self) -> CircuitState {
+        match *self.0.lock() {
+            Breaker::Sound | Breaker::Failing(_) => CircuitState::Closed,
+            Breaker::Open { .. } => CircuitState::Open,
+            Breaker::Probing => CircuitState::HalfOpen,
+        }
+    }
+
+    /// Asks to send a read.
+    ///
+    /// # Errors
+    /// How long to wait before it makes sense to ask again.
+    pub(crate) fn admit(&self, now: Instant) -> Result<Passage, Duration> {
+        let mut breaker = self.0.lock();
+        match *breaker {
+            Breaker::Sound | Breaker::Failing(_) => Ok(Passage::Normal),
+            Breaker::Open { until } if now < until => Err(until - now),
+            Breaker::Open { .. } => {
+                *breaker = Breaker::Probing;
+                Ok(Passage::Probe)
+            }
+            Breaker::Probing => Err(CIRCUIT_COOLDOWN),
+        }
+    }
+
+    /// Asks to send a write. A write is never the probe, since its client decides how long it takes; it passes
+    /// when the cooldown is over.
+    ///
+    /// # Errors
+    /// As [`Circuit::admit`].
+    pub(crate) fn admit_write(&self, now: Instant) -> Result<(), Duration> {
+        match *self.0.lock() {
+            Breaker::Open { until } if now < until => Err(until - now),
+            Breaker::Sound | Breaker::Failing(_) | Breaker::Open { .. } | Breaker::Probing => Ok(()),
+        }
+    }
+
+    /// Upstream answered, whatever it was.
+    pub(crate) fn answered(&self) {
+        let before = std::mem::take(&mut *self.0.lock());
+        if matches!(before, Breaker::Open { .. } | Breaker::Probing) {
+            tracing::info!("upstream answers again");
+        }
+    }
+
+    /// Upstream was silent.
+    pub(crate) fn silent(&self, now: Instant) {
+        let mut breaker = self.0.lock();
+        let failures = match *breaker {
+            Breaker::Sound => 1,
+            Breaker::Failing(failures) => failures + 1,
+            Breaker::Open { .. } | Breaker::Probing => CIRCUIT_FAILURES,
+        };
+        if failures < CIRCUIT_FAILURES {
+            *breaker = Breaker::Failing(failures);
+            return;
+        }
+        if !matches!(*breaker, Breaker::Open { .. } | Breaker::Probing) {
+            tracing::warn!(failures, "upstream does not answer: reads are served from the cache alone");
+        }
+        *breaker = Breaker::Open { until: now + CIRCUIT_COOLDOWN };
+    }
+}
+
+/// Whether the failure is silence, as opposed to an answer. A lost request has the transport's error as its cause;
+/// an error made again from an answer has none, since causes stay in the log of the server that had them.
+pub(crate) fn is_silence(error: &Error) -> bool {
+    error.reason() == Reason::Unavailable && error.source().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_circuit_opens_after_failures_in_a_row_and_closes_by_one_probe() {
+        let (circuit, now) = (Circuit::default(), Instant::now());
+        for _ in 1..CIRCUIT_FAILURES {
+            circuit.silent(now);
+        }
+        circuit.answered();
+        for _ in 1..CIRCUIT_FAILURES {
+            circuit.silent(now);
+        }
+        assert_eq!((circuit.state(), circuit.admit(now)), (CircuitState::Closed, Ok(Passage::Normal)));
+        circuit.silent(now);
+        assert_eq!((circuit.state(), circuit.admit(now)), (CircuitState::Open, Err(CIRCUIT_COOLDOWN)));
+        assert!(circuit.admit_write(now).is_err());
+
+        let later = now + CIRCUIT_COOLDOWN;
+        assert_eq!(circuit.admit(later), Ok(Passage::Probe));
+        assert_eq!(circuit.state(), CircuitState::HalfOpen);
+        assert!(circuit.admit(later).is_err(), "one probe at a time");
+        circuit.silent(later);
+        assert_eq!((circuit.state(), circuit.admit(later)), (CircuitState::Open, Err(CIRCUIT_COOLDOWN)));
+
+        assert_eq!(circuit.admit(later + CIRCUIT_COOLDOWN), Ok(Passage::Probe));
+        circuit.answered();
+        assert_eq!((circuit.state(), circuit.admit(later)), (CircuitState::Closed, Ok(Passage::Normal)));
+    }
+
+    #[test]
+    fn an_upstream_that_answers_503_is_not_silent() {
+        let answered = Error::new(Reason::Unavailable, "not in the cache");
+        assert!(!is_silence(&answered));
+        assert!(is_silence(&answered.with_source(std::io::Error::other("connection refused"))));
+        assert!(!is_silence(&Error::new(Reason::Throttled, "patience")));
+    }
+}

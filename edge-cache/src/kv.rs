@@ -1,0 +1,146 @@
+//! The cache as a [`Kv`]: each operation in terms of slots, readings and writes.
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use nearkv::{
+    Answer, CacheStatus, DeleteOptions, Entry, Error, Freshness, GetOptions, Key, Kv, ListOptions, Lookup,
+    Namespace, Page, PutOptions, ReadOptions, Served, State, Value, Version, limits::MAX_BULK_GET_BYTES,
+};
+
+use crate::{
+    cache::{EdgeCache, Reading},
+    held::{Body, Held},
+    metrics::Operation,
+    settings::BULK_FETCHES,
+    slot::Slot,
+};
+
+#[async_trait]
+impl<K: Kv> Kv for EdgeCache<K> {
+    async fn get(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        options: &GetOptions,
+    ) -> Result<Answer<Lookup>, Error> {
+        let reading = self.shared.read(Slot::entry(namespace, key), &options.read).await;
+        let reading = self.shared.metrics.read(Operation::Get, reading)?;
+        let body = match &reading.held.body {
+            Body::Found(found) if options.if_none_match == Some(found.version) => {
+                Lookup::Unchanged { version: found.version, expiration: found.expiration }
+            }
+            Body::Found(found) => Lookup::Found(found.to_entry()),
+            Body::Absent | Body::Page(..) => Lookup::Absent,
+        };
+        Ok(Answer { body, state: reading.state() })
+    }
+
+    /// Key by key, each as a get: so freshness, floors and the sharing of fetches are the same for bulk gets, and
+    /// what is fetched serves single gets too.
+    async fn get_many(
+        &self,
+        namespace: &Namespace,
+        keys: &[Key],
+        options: &ReadOptions,
+    ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
+        let slots: Vec<Slot> = keys.iter().map(|key| Slot::entry(namespace, key)).collect();
+        let mut readings = stream::iter(slots)
+            .map(|slot| async move { self.shared.read(slot, options).await })
+            .buffered(BULK_FETCHES);
+        let (mut entries, mut state, mut bytes) = (Vec::with_capacity(keys.len()), None, 0u64);
+        while let Some(reading) = readings.next().await {
+            let reading = self.shared.metrics.read(Operation::GetMany, reading)?;
+            let own = reading.state();
+            state = Some(state.map_or(own, |state| oldest(state, own)));
+            entries.push(match &reading.held.body {
+                Body::Found(found) => {
+                    bytes += found.bytes.len() as u64;
+                    Some(found.to_entry())
+                }
+                Body::Absent | Body::Page(..) => None,
+            });
+            if bytes > MAX_BULK_GET_BYTES {
+                return Err(Error::total_too_large());
+            }
+        }
+        let state = state.ok_or_else(|| Error::key_count_invalid(keys.len()))?;
+        Ok(Answer { body: entries, state })
+    }
+
+    async fn put(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        value: Value,
+        options: &PutOptions,
+    ) -> Result<Answer<Version>, Error> {
+        self.shared.write_put(namespace, key, value, options).await
+    }
+
+    async fn delete(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        options: &DeleteOptions,
+    ) -> Result<Answer<()>, Error> {
+        self.shared.write_delete(namespace, key, options).await
+    }
+
+    async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {
+        let reading = self.shared.read(Slot::list(namespace, options), &options.read).await;
+        let reading = self.shared.metrics.read(Operation::List, reading)?;
+        Ok(Answer { body: unexpired(&reading), state: reading.state() })
+    }
+}
+
+impl Reading {
+    fn state(&self) -> State {
+        self.held.state(self.at, self.served)
+    }
+}
+
+/// The page without the items that have ended since it was fetched.
+fn unexpired(reading: &Reading) -> Page {
+    let held: &Held = &reading.held;
+    let Body::Page(page, _) = &held.body else { return Page { keys: Vec::new(), cursor: None } };
+    let now = held.time(reading.at);
+    let lives = |expiration: Option<nearkv::Expiration>| expiration.is_none_or(|at| !at.has_passed(now));
+    Page {
+        keys: page.keys.iter().filter(|item| lives(item.expiration)).cloned().collect(),
+        cursor: page.cursor.clone(),
+    }
+}
+
+/// The state of two answers taken together: the older of each.
+fn oldest(a: State, b: State) -> State {
+    State {
+        version: if b.version < a.version { b.version } else { a.version },
+        age: a.age.max(b.age),
+        // The later clock: by the earlier one an entry might be passed on that has ended.
+        time: a.time.max(b.time),
+        freshness: Freshness {
+            max_age: a.freshness.max_age.min(b.freshness.max_age),
+            stale_if_error: a.freshness.stale_if_error.min(b.freshness.stale_if_error),
+        },
+        served: Served {
+            status: if distance(b.served.status) > distance(a.served.status) {
+                b.served.status
+            } else {
+                a.served.status
+            },
+            collapsed: a.served.collapsed || b.served.collapsed,
+        },
+    }
+}
+
+/// How far an answer is from a plain hit: the farthest word stands for many answers.
+fn distance(status: CacheStatus) -> u8 {
+    match status {
+        CacheStatus::Hit => 0,
+        CacheStatus::Updating => 1,
+        CacheStatus::Revalidated => 2,
+        CacheStatus::Expired => 3,
+        CacheStatus::Miss => 4,
+        CacheStatus::Stale => 5,
+    }
+}

@@ -1,0 +1,63 @@
+//! What an edge is told when it starts, and every number that tunes it, with unit and reason.
+
+use std::time::Duration;
+
+/// What an edge cache is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Most bytes of keys, values, metadata and their overhead in memory.
+    pub cache_bytes: u64,
+}
+
+impl Default for Settings {
+    /// 256 MiB: the default of `--cache-size` (design §9).
+    fn default() -> Self {
+        Self { cache_bytes: 256 * 1024 * 1024 }
+    }
+}
+
+/// Bytes counted for each thing held beside its key, value and metadata: the slot, the cache's own node, its
+/// place in the frequency sketch and the two queues, and the allocator's rounding.
+pub(crate) const HELD_OVERHEAD_BYTES: usize = 416;
+/// Bytes counted for each key on a cached page of a list beside its name and metadata.
+pub(crate) const LISTED_OVERHEAD_BYTES: usize = 88;
+
+/// Past this part of its time to live (in quarters) the next read starts a refresh in the background: with
+/// the default of 60 s that leaves 15 s for it, many times a slow answer.
+pub(crate) const REFRESH_AFTER_QUARTERS: u32 = 3;
+/// Longest that a read waits for the origin while there is a stale copy to give, counted from when the fetch
+/// it waits for began (design §7).
+pub(crate) const STALE_PATIENCE: Duration = Duration::from_secs(1);
+/// Longest that a read waits for the one request that tries out an origin believed to be down. What is not
+/// cached must be refused within 20 ms then (design §7).
+pub(crate) const PROBE_PATIENCE: Duration = Duration::from_millis(10);
+/// After a refresh that brought nothing new, no other is tried for the same key for this long, so that an
+/// upstream in trouble gets one request per second and key, not one per read.
+pub(crate) const REFRESH_PAUSE: Duration = Duration::from_secs(1);
+/// Longest wait for the head of an answer. A live read of a root through a slow API server takes less.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for the rest of a value: 25 MiB at 5 Mbit/s.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// An acknowledged put of at most this many bytes replaces what is cached; a larger one drops it, since its
+/// bytes are streamed through and not kept.
+pub(crate) const STORED_PUT_BYTES: usize = 4 * 1024;
+/// Most fetches one read starts before it gives up on an upstream that keeps answering with states older than
+/// what it was asked for.
+pub(crate) const FETCHES_PER_READ: usize = 3;
+/// Most keys of one bulk get that are fetched from upstream at a time.
+pub(crate) const BULK_FETCHES: usize = 32;
+
+/// Failures in a row that open the circuit: one may be a replica that restarts.
+pub(crate) const CIRCUIT_FAILURES: u32 = 3;
+/// How long an open circuit refuses before it lets one request through.
+pub(crate) const CIRCUIT_COOLDOWN: Duration = Duration::from_secs(1);
+
+/// Parts of the table of floors and flights, each with a lock of its own.
+pub(crate) const STRIPES: usize = 64;
+/// Most floors in one stripe (about 128 bytes each); one more and they are folded into their KvNamespaces.
+pub(crate) const FLOORS_PER_STRIPE: usize = 1024;
+/// Most writes of a KvNamespace that are remembered to judge its cached lists.
+pub(crate) const WRITES_REMEMBERED: usize = 1024;
+/// Most earlier incarnations of a KvNamespace that are remembered, to refuse their late answers.
+pub(crate) const INCARNATIONS_REMEMBERED: usize = 8;
