@@ -4,12 +4,19 @@
 //! Names are `folder/name`. In a cluster a folder is a Kubernetes namespace and an object a ConfigMap; in
 //! development mode a sub-folder and a manifest; in tests a map with faults.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+mod directory;
 mod error;
 mod object;
+mod rules;
+#[cfg(any(test, feature = "testing"))]
+pub mod simulated;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
+pub use directory::{Directory, OpenError};
 pub use error::StoreError;
 pub use object::{Content, Draft, Label, Meta, Object, ObjectId, ObjectName, Owner, Selector, Token};
 

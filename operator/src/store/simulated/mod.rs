@@ -1,0 +1,326 @@
+//! [`Simulated`]: an object store in memory whose network and neighbours misbehave as ordered or by chance, on
+//! tokio's (paused) time and a seed, so that a whole history of crashes repeats itself exactly.
+//!
+//! One [`World`] holds the objects; each [`Simulated`] is the connection of one process to it. A request is a
+//! task of its own: it is under way when its caller has long been dropped, and may still be carried out.
+
+mod faults;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod world;
+
+use std::{
+    collections::VecDeque,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use nearkv::Random;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{oneshot, watch as state},
+    time::{sleep, timeout},
+};
+
+pub use faults::{Action, Fate, Faults};
+pub use world::{Change, World};
+
+use self::world::State;
+use super::{
+    Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
+};
+
+/// A throttled caller is told to wait this long.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// One process's connection to a [`World`]. Cheap to clone; clones are the same process.
+#[derive(Clone)]
+pub struct Simulated(Arc<Process>);
+
+/// What the tasks of one process, its requests and its watches share.
+struct Process {
+    world: World,
+    random: Random,
+    faults: Mutex<Faults>,
+    orders: Mutex<VecDeque<(Action, Fate)>>,
+    link: state::Sender<Link>,
+    skew_ms: Mutex<Skew>,
+    counters: Mutex<Counters>,
+}
+
+/// Whether the process and the store reach each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// They do.
+    Up,
+    /// The network between them is cut: calls run into their deadline, and what was under way may arrive late.
+    Cut,
+    /// The process stands still, as after SIGSTOP: neither its calls nor their deadlines go on, and answers
+    /// wait for it.
+    Frozen,
+}
+
+/// What a process has asked of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Calls of `get` and `list`.
+    pub reads: u64,
+    /// Calls of `create`, `replace` and `delete`.
+    pub writes: u64,
+    /// Size of the content in them.
+    pub bytes_written: u64,
+}
+
+#[derive(Default)]
+struct Skew {
+    /// What the process's clock is ahead.
+    set: i64,
+    /// Whether an answer has shown it.
+    known: bool,
+}
+
+/// Why an outcome is unknown.
+#[derive(Debug, thiserror::Error)]
+enum Breakdown {
+    #[error("the connection broke")]
+    Broken,
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+}
+
+impl Simulated {
+    /// A new world without faults, and the first process's connection to it.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::enter(World::new(seed))
+    }
+
+    /// Another process's connection to the same world, without faults.
+    #[must_use]
+    pub fn client(&self) -> Self {
+        Self::enter(self.0.world.clone())
+    }
+
+    fn enter(world: World) -> Self {
+        let random = world.enter();
+        Self(Arc::new(Process {
+            world,
+            random,
+            faults: Mutex::new(Faults::NONE),
+            orders: Mutex::new(VecDeque::new()),
+            link: state::Sender::new(Link::Up),
+            skew_ms: Mutex::new(Skew::default()),
+            counters: Mutex::new(Counters::default()),
+        }))
+    }
+
+    /// The back door.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    /// From now on this goes wrong for this process.
+    pub fn set_faults(&self, faults: Faults) {
+        *self.0.faults.lock() = faults;
+    }
+
+    /// Orders the fate of this process's next call of that kind. Several orders of a kind are kept in turn.
+    pub fn order(&self, action: Action, fate: Fate) {
+        self.0.orders.lock().push_back((action, fate));
+    }
+
+    /// Cuts, freezes or restores the connection.
+    pub fn set_link(&self, link: Link) {
+        self.0.link.send_replace(link);
+    }
+
+    /// From its next answer on the process sees its clock that far ahead of the store's.
+    pub fn set_clock_skew_ms(&self, skew: i64) {
+        self.0.skew_ms.lock().set = skew;
+    }
+
+    /// What this process has asked of the store so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        *self.0.counters.lock()
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        action: Action,
+        name: &ObjectName,
+        request: impl FnOnce(&mut State) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let process = &self.0;
+        process.until_not(Link::Frozen).await;
+        let (fate, deadline) = (process.fate(action), process.faults.lock().deadline);
+        let caller = Caller::default();
+        let (answer, mut answered) = oneshot::channel();
+        let journey =
+            Journey { process: Arc::clone(process), name: name.clone(), fate, gone: caller.0.clone() };
+        tokio::spawn(journey.travel(request, answer));
+        let in_time = timeout(deadline, &mut answered).await;
+        // Whatever came while the process stood still is there for it when it goes on, deadline or not.
+        process.until_not(Link::Frozen).await;
+        let received = match in_time {
+            Ok(received) => received.map_err(|_| Breakdown::Broken),
+            Err(_) => answered.try_recv().map_err(|_| Breakdown::TimedOut(deadline)),
+        };
+        let unknown = |source| StoreError::Unknown {
+            action: action.as_str(),
+            name: name.clone(),
+            source: Arc::new(source),
+        };
+        let answer = received.map_err(unknown)?;
+        process.skew_ms.lock().known = true;
+        answer
+    }
+
+    fn count_write(&self, bytes: u64) {
+        let mut counters = self.0.counters.lock();
+        counters.writes += 1;
+        counters.bytes_written += bytes;
+    }
+}
+
+impl Process {
+    async fn until_not(&self, link: Link) {
+        // The sender is a field of `self`: it cannot be gone.
+        self.link.subscribe().wait_for(|now| *now != link).await.ok();
+    }
+
+    fn fate(&self, action: Action) -> Fate {
+        let mut orders = self.orders.lock();
+        if let Some(first) = orders.iter().position(|(ordered, _)| *ordered == action)
+            && let Some((_, fate)) = orders.remove(first)
+        {
+            return fate;
+        }
+        let faults = self.faults.lock();
+        faults.fate(action, self.random.below(1000), self.random.jitter(faults.longest_late))
+    }
+
+    fn latency(&self) -> Duration {
+        let Range { start, end } = self.faults.lock().latency.clone();
+        start + self.random.jitter(end.saturating_sub(start))
+    }
+}
+
+/// A caller that waits. When it is dropped, answered or not, its request is on its own.
+#[derive(Default)]
+struct Caller(Arc<AtomicBool>);
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A request under way.
+struct Journey {
+    process: Arc<Process>,
+    name: ObjectName,
+    fate: Fate,
+    gone: Arc<AtomicBool>,
+}
+
+impl Journey {
+    /// To the store, and with the answer back. Where the answer never comes, its sender is kept until the
+    /// caller has given up; where it is dropped earlier, the caller sees the connection break.
+    async fn travel<T>(
+        self,
+        request: impl FnOnce(&mut State) -> Result<T, StoreError>,
+        mut answer: oneshot::Sender<Result<T, StoreError>>,
+    ) {
+        let Self { process, name, fate, gone } = self;
+        let Process { world, random, link, .. } = &*process;
+        let (there, back) = (process.latency(), process.latency());
+        let (sent_whole, survives_cut) = (random.below(2) == 0, random.below(2) == 0);
+        sleep(there).await;
+        if *link.borrow() == Link::Cut && !survives_cut {
+            return answer.closed().await;
+        }
+        process.until_not(Link::Cut).await;
+        if gone.load(Ordering::Relaxed) && !sent_whole {
+            return;
+        }
+        let result = match fate {
+            Fate::Served => world.change(request),
+            Fate::Contended => world.change(|state| {
+                state.touch(&name);
+                request(state)
+            }),
+            Fate::Throttled => Err(StoreError::Throttled { retry_after: Some(RETRY_AFTER) }),
+            Fate::Refused => Err(StoreError::Refused { name, message: "refused as ordered".to_owned() }),
+            Fate::FailedBefore => return sleep(back).await,
+            Fate::FailedAfter => {
+                world.change(request).ok();
+                return sleep(back).await;
+            }
+            Fate::Late(by) => {
+                answer.closed().await;
+                sleep(by).await;
+                world.change(request).ok();
+                return;
+            }
+            Fate::Lost => return answer.closed().await,
+        };
+        sleep(back).await;
+        process.until_not(Link::Cut).await;
+        answer.send(result).ok();
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Simulated {
+    async fn get(&self, name: &ObjectName) -> Result<Option<Object>, StoreError> {
+        self.0.counters.lock().reads += 1;
+        let wanted = name.clone();
+        self.call(Action::Get, name, move |state| Ok(state.get(&wanted))).await
+    }
+
+    async fn list(&self, selector: &Selector) -> Result<Vec<Meta>, StoreError> {
+        self.0.counters.lock().reads += 1;
+        let name = ObjectName::new(selector.folder.as_deref().unwrap_or("*"), "*");
+        let selector = selector.clone();
+        let matching = move |state: &mut State| {
+            Ok(state.matching(&selector).map(|object| object.meta.clone()).collect())
+        };
+        self.call(Action::List, &name, matching).await
+    }
+
+    async fn create(&self, draft: &Draft) -> Result<Meta, StoreError> {
+        self.count_write(draft.content.size());
+        let wanted = draft.clone();
+        self.call(Action::Create, &draft.name, move |state| state.create(&wanted)).await
+    }
+
+    async fn replace(&self, draft: &Draft, expected: &Token) -> Result<Meta, StoreError> {
+        self.count_write(draft.content.size());
+        let (wanted, expected) = (draft.clone(), expected.clone());
+        self.call(Action::Replace, &draft.name, move |state| state.replace(&wanted, &expected)).await
+    }
+
+    async fn delete(&self, name: &ObjectName, id: &ObjectId) -> Result<(), StoreError> {
+        self.count_write(0);
+        let (wanted, id) = (name.clone(), id.clone());
+        self.call(Action::Delete, name, move |state| state.delete(&wanted, &id)).await
+    }
+
+    fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent> {
+        watch::follow(Arc::clone(&self.0), selector.clone())
+    }
+
+    fn clock_skew_ms(&self) -> Option<i64> {
+        let skew = self.0.skew_ms.lock();
+        skew.known.then_some(skew.set)
+    }
+}
