@@ -9,6 +9,8 @@
 //! a record or page entry over 4 KiB ── chunks <name>.kv.value.<nonce>.<i>
 //! ```
 
+mod manifest;
+mod part;
 mod record;
 mod root;
 
@@ -16,6 +18,8 @@ use nearkv::{Key, Namespace};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use manifest::{Child, List, Manifest, ManifestObject, Top};
+pub use part::{Drafter, LABEL_BYTES, checked_lines, chunk_bytes, chunk_name};
 pub use record::{Chunks, Put, Record, StoredValue, Versioned, decode_lines, encode_lines};
 pub use root::{DeclaredMark, ManifestRef, Root, Writer};
 
@@ -93,6 +97,8 @@ pub struct SegmentRef {
     pub first: u64,
     /// How many records it has.
     pub records: u64,
+    /// Size of its lines: a checkpoint is due when the log outgrows the pages.
+    pub bytes: u64,
     /// SHA-256 of its lines.
     pub sha256: Sha,
 }

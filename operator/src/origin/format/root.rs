@@ -247,7 +247,13 @@ mod tests {
         root.version = 12;
         root.writers.insert("p".into(), Writer { batch: 3, version: 12, at: 5000 });
         let sha256 = Sha::of(b"lines");
-        root.segments.push(SegmentRef { segment: "settings.kv.log.1".into(), first: 10, records: 2, sha256 });
+        root.segments.push(SegmentRef {
+            segment: "settings.kv.log.1".into(),
+            first: 10,
+            records: 2,
+            bytes: 40,
+            sha256,
+        });
         root.records.push(Record::Delete(Key::new("old").unwrap()));
         root
     }

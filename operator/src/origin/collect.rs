@@ -1,0 +1,195 @@
+//! The collector: deletes what the root does not reach, without racing a writer or a reader. It deletes only what
+//! it has itself seen unreachable for the whole grace, and only after the root was swapped since, so that a
+//! commit prepared before conflicts; a writer names no object of its own older than half of the grace (design
+//! §6 invariant 6).
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{StreamExt, stream};
+use nearkv::Namespace;
+use tokio::time::Instant;
+
+use super::{
+    budget::Usage,
+    format::{
+        Chunks, LABEL_BYTES, LABEL_NAMESPACE, LABEL_PART, Manifest, Part, StoredValue, chunk_name, root_name,
+    },
+    upkeep::{Snapshot, UpkeepError},
+    workshop::Workshop,
+};
+use crate::store::{Meta, ObjectId, ObjectName, ObjectStore, Selector, StoreError};
+
+/// Objects deleted side by side: maintenance is in no hurry.
+const DELETE_PARALLEL: usize = 4;
+
+/// What a round has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Objects deleted.
+    pub objects: u64,
+}
+
+/// Which objects of a KvNamespace are unreachable, and since when this process has seen them so. Pure.
+#[derive(Debug, Default)]
+struct Sightings(HashMap<ObjectId, Instant>);
+
+impl Sightings {
+    /// Takes in a list, and answers what has been unreachable in every list for the whole grace.
+    fn take_in(
+        &mut self,
+        listed: Vec<Meta>,
+        reached: &HashSet<ObjectName>,
+        grace: Duration,
+        now: Instant,
+    ) -> Vec<Meta> {
+        let unreachable: Vec<Meta> =
+            listed.into_iter().filter(|meta| !reached.contains(&meta.name)).collect();
+        let since = |meta: &Meta| self.0.get(&meta.id).copied().unwrap_or(now);
+        self.0 = unreachable.iter().map(|meta| (meta.id.clone(), since(meta))).collect();
+        let is_ripe = |meta: &Meta| {
+            self.0.get(&meta.id).is_some_and(|since| now.duration_since(*since) >= grace) && !meta.deleting
+        };
+        unreachable.into_iter().filter(is_ripe).collect()
+    }
+}
+
+/// The collector of one KvNamespace.
+#[derive(Debug)]
+pub struct Collector {
+    namespace: Namespace,
+    grace: Duration,
+    sightings: Sightings,
+}
+
+impl Collector {
+    /// One that has seen nothing yet.
+    #[must_use]
+    pub fn new(namespace: Namespace, grace: Duration) -> Self {
+        Self { namespace, grace, sightings: Sightings::default() }
+    }
+
+    /// Forgets what it has seen: what it sees next must be unreachable for a whole grace again.
+    pub fn forget(&mut self) {
+        self.sightings = Sightings::default();
+    }
+
+    /// Lists the objects, counts them for the budget, and answers which have been unreachable for the whole grace.
+    ///
+    /// # Errors
+    /// [`UpkeepError::Store`].
+    pub async fn look(
+        &mut self,
+        workshop: &Workshop,
+        snapshot: &dyn Snapshot,
+        manifest: &Manifest,
+    ) -> Result<Vec<Meta>, UpkeepError> {
+        let listed = list(&*workshop.store, &self.namespace).await?;
+        workshop.budget.recount(&self.namespace, Usage::of(&listed));
+        let parts = listed.into_iter().filter(|meta| is_part(meta, &self.namespace)).collect();
+        let reached = reached(&self.namespace, snapshot, manifest);
+        Ok(self.sightings.take_in(parts, &reached, self.grace, Instant::now()))
+    }
+
+    /// Deletes those of `ripe` that `swept` does not reach either: the state at a root that was swapped since.
+    ///
+    /// # Errors
+    /// [`UpkeepError::Store`]; what is left is found again in the next round.
+    pub async fn delete(
+        &mut self,
+        workshop: &Workshop,
+        ripe: Vec<Meta>,
+        swept: &dyn Snapshot,
+        manifest: &Manifest,
+    ) -> Result<Collected, UpkeepError> {
+        let reached = reached(&self.namespace, swept, manifest);
+        let doomed = ripe.into_iter().filter(|meta| !reached.contains(&meta.name)).collect();
+        delete_all(workshop, &self.namespace, doomed).await
+    }
+}
+
+/// Every part that the state reaches; the root itself is not among them.
+fn reached(namespace: &Namespace, snapshot: &dyn Snapshot, manifest: &Manifest) -> HashSet<ObjectName> {
+    let named = |name: &str| ObjectName { folder: Arc::from(namespace.account()), name: name.into() };
+    let root = snapshot.root();
+    let mut reached: HashSet<ObjectName> = HashSet::new();
+    reached.extend(root.segments.iter().map(|segment| named(&segment.segment)));
+    reached.extend(root.manifest.iter().map(|top| named(&top.manifest)));
+    reached.extend(manifest.children().map(|child| named(&child.manifest)));
+    reached.extend(manifest.segments.iter().map(|segment| named(&segment.segment)));
+    reached.extend(manifest.pages.iter().map(|page| named(&page.page)));
+    for entry in snapshot.entries() {
+        if let StoredValue::Chunked(Chunks { nonce, count, .. }) = &entry.put.value {
+            reached.extend((0..*count).map(|index| chunk_name(namespace, nonce, index)));
+        }
+    }
+    reached
+}
+
+/// Whether an object is one of ours by name and label, and not the root: a stranger's label alone dooms nothing.
+fn is_part(meta: &Meta, namespace: &Namespace) -> bool {
+    let of = |part: &Part| {
+        meta.labels.get(LABEL_PART).is_some_and(|label| label == part.as_str())
+            && meta.name.name.starts_with(&format!("{}.kv.{}.", namespace.name(), part.as_str()))
+    };
+    Part::ALL.iter().filter(|part| **part != Part::Root).any(of)
+}
+
+async fn list(store: &dyn ObjectStore, namespace: &Namespace) -> Result<Vec<Meta>, UpkeepError> {
+    let selector = Selector {
+        folder: Some(namespace.account().into()),
+        labels: vec![(LABEL_NAMESPACE.to_owned(), namespace.name().to_owned())],
+    };
+    let listed = store.list(&selector).await;
+    listed.map_err(|source| UpkeepError::Store { action: "list", namespace: namespace.clone(), source })
+}
+
+async fn delete_all(
+    workshop: &Workshop,
+    namespace: &Namespace,
+    doomed: Vec<Meta>,
+) -> Result<Collected, UpkeepError> {
+    let delete = |meta: Meta| async move {
+        match workshop.store.delete(&meta.name, &meta.id).await {
+            Ok(()) | Err(StoreError::Missing(_)) => Ok(meta),
+            // Another object has its name: not the one that was seen.
+            Err(error) => Err(error),
+        }
+    };
+    let mut deletions = stream::iter(doomed).map(delete).buffer_unordered(DELETE_PARALLEL);
+    let (mut collected, mut failed) = (Collected::default(), None);
+    while let Some(deleted) = deletions.next().await {
+        match deleted {
+            Ok(meta) => {
+                collected.objects += 1;
+                let bytes = meta.labels.get(LABEL_BYTES).and_then(|bytes| bytes.parse().ok());
+                workshop.budget.release(namespace, bytes.unwrap_or_default(), 1);
+            }
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => failed = Some(error),
+        }
+    }
+    match failed {
+        Some(source) => Err(UpkeepError::Store { action: "delete", namespace: namespace.clone(), source }),
+        None => Ok(collected),
+    }
+}
+
+/// Deletes every object of a KvNamespace that is owned by its life `uid`, the root first. Only for development
+/// mode: in a cluster the garbage collector of Kubernetes follows the owner references.
+///
+/// # Errors
+/// [`UpkeepError::Store`]; calling again goes on.
+pub async fn delete_owned(workshop: &Workshop, uid: &str) -> Result<Collected, UpkeepError> {
+    let namespace = &workshop.drafter.namespace;
+    let mut owned = list(&*workshop.store, namespace).await?;
+    owned.retain(|meta| meta.owner.as_ref().is_some_and(|owner| owner.id == uid));
+    let root = root_name(namespace);
+    let (roots, parts) = owned.into_iter().partition(|meta| meta.name == root);
+    let root = delete_all(workshop, namespace, roots).await?;
+    let parts = delete_all(workshop, namespace, parts).await?;
+    Ok(Collected { objects: root.objects + parts.objects })
+}

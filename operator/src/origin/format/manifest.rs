@@ -1,0 +1,406 @@
+//! The manifest: which pages hold the entries of the last checkpoint, and which segments the records since
+//! then. It is a list of references, a JSON line each; a long list is a tree, whose children are objects of
+//! their own and stay as they are when a newer manifest says the same (a fold never rewrites page references).
+
+use std::sync::Arc;
+
+use nearkv::Expiration;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{FORMAT, FormatError, ManifestRef, PART_BYTES, PageRef, SegmentRef, Sha};
+
+/// References that stand in the top object itself. More go into a child, so that a fold, which rewrites the
+/// top after every few segments, costs little more than what it adds.
+const TOP_BYTES: usize = 16 * 1024;
+/// A child smaller than this is not kept when it would stand between rewritten ones.
+const SMALL_CHILD_BYTES: usize = PART_BYTES / 8;
+
+/// The state at a checkpoint, and the log since then, older than what the root names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// The pages hold the state at this version. Records up to it are without effect.
+    pub checkpoint: u64,
+    /// Entries that had ended by this second were left out of the pages: everybody's memory drops them too.
+    pub expired_before: u64,
+    /// The pages, in key order.
+    pub pages: List<PageRef>,
+    /// The segments, oldest first, without gap; the first may begin before the checkpoint.
+    pub segments: List<SegmentRef>,
+}
+
+/// A list of references: its front part in children, the rest in the top object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List<T> {
+    children: Vec<Child<T>>,
+    top: Vec<T>,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { children: Vec::new(), top: Vec::new() }
+    }
+}
+
+/// An object of a long manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child<T> {
+    /// Its name and digest.
+    pub reference: ManifestRef,
+    /// What it lists.
+    pub items: Arc<[T]>,
+}
+
+/// A child that has to be written, or the top.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestObject {
+    /// The nonce in its name.
+    pub nonce: String,
+    /// Its lines.
+    pub lines: String,
+}
+
+/// What the lines of a top object say, before its children are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Top {
+    checkpoint: u64,
+    expired_before: u64,
+    page_children: Vec<ManifestRef>,
+    segment_children: Vec<ManifestRef>,
+    pages: Vec<PageRef>,
+    segments: Vec<SegmentRef>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Header {
+    format: u32,
+    checkpoint: u64,
+    expired_before: u64,
+}
+
+/// A line of a top object behind its header.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Pages { pages: ManifestRef },
+    Segments { segments: ManifestRef },
+    Page(PageRef),
+    Segment(SegmentRef),
+}
+
+impl Manifest {
+    /// Whether the pages leave out an entry of this version that ends so, as having ended: memory drops it too.
+    #[must_use]
+    pub fn leaves_out(&self, version: u64, expiration: Option<Expiration>) -> bool {
+        version <= self.checkpoint && expiration.is_some_and(|end| end.0 <= self.expired_before)
+    }
+
+    /// The version up to which the log is whole here; the root goes on behind it.
+    #[must_use]
+    pub fn through(&self) -> u64 {
+        self.segments.iter().next_back().map_or(self.checkpoint, |last| last.last().max(self.checkpoint))
+    }
+
+    /// The objects it is made of, besides its pages and segments and without the top: the children's names.
+    pub fn children(&self) -> impl Iterator<Item = &ManifestRef> {
+        let pages = self.pages.children.iter().map(|child| &child.reference);
+        pages.chain(self.segments.children.iter().map(|child| &child.reference))
+    }
+
+    /// The lines of the top object.
+    #[must_use]
+    pub fn top_lines(&self) -> String {
+        let Self { checkpoint, expired_before, pages, segments } = self;
+        let header = Header { format: FORMAT, checkpoint: *checkpoint, expired_before: *expired_before };
+        let mut lines = to_line(&header);
+        for child in &pages.children {
+            lines.push_str(&to_line(&Line::Pages { pages: child.reference.clone() }));
+        }
+        for child in &segments.children {
+            lines.push_str(&to_line(&Line::Segments { segments: child.reference.clone() }));
+        }
+        lines.extend(pages.top.iter().map(to_line));
+        lines.extend(segments.top.iter().map(to_line));
+        lines
+    }
+}
+
+impl Top {
+    /// Reads the lines of a top object.
+    ///
+    /// # Errors
+    /// [`FormatError::Unknown`] for another format, [`FormatError::Line`] for a line that is no reference.
+    pub fn decode(lines: &str) -> Result<Self, FormatError> {
+        let (first, rest) = lines.split_once('\n').unwrap_or((lines, ""));
+        let Header { format, checkpoint, expired_before } = from_line(1, first)?;
+        if format != FORMAT {
+            return Err(FormatError::Unknown(format));
+        }
+        let mut top = Self {
+            checkpoint,
+            expired_before,
+            page_children: Vec::new(),
+            segment_children: Vec::new(),
+            pages: Vec::new(),
+            segments: Vec::new(),
+        };
+        for (index, text) in rest.lines().enumerate() {
+            match from_line(index + 2, text)? {
+                Line::Pages { pages } => top.page_children.push(pages),
+                Line::Segments { segments } => top.segment_children.push(segments),
+                Line::Page(page) => top.pages.push(page),
+                Line::Segment(segment) => top.segments.push(segment),
+            }
+        }
+        Ok(top)
+    }
+
+    /// The children to read before [`Top::with`].
+    pub fn children(&self) -> impl Iterator<Item = &ManifestRef> {
+        self.page_children.iter().chain(&self.segment_children)
+    }
+
+    /// The manifest, with the lines of its children in the order of [`Top::children`].
+    ///
+    /// # Errors
+    /// [`FormatError::Line`] for a line that is no reference.
+    pub fn with(self, children: &[String]) -> Result<Manifest, FormatError> {
+        let Self { checkpoint, expired_before, page_children, segment_children, pages, segments } = self;
+        let (of_pages, of_segments) = children.split_at(page_children.len().min(children.len()));
+        Ok(Manifest {
+            checkpoint,
+            expired_before,
+            pages: List { children: adopt(page_children, of_pages)?, top: pages },
+            segments: List { children: adopt(segment_children, of_segments)?, top: segments },
+        })
+    }
+}
+
+fn adopt<T: DeserializeOwned>(
+    references: Vec<ManifestRef>,
+    lines: &[String],
+) -> Result<Vec<Child<T>>, FormatError> {
+    let read = |(reference, lines): (ManifestRef, &String)| {
+        let items: Result<Vec<T>, _> =
+            lines.lines().enumerate().map(|(index, text)| from_line(index + 1, text)).collect();
+        Ok(Child { reference, items: items?.into() })
+    };
+    references.into_iter().zip(lines).map(read).collect()
+}
+
+impl<T: Clone + PartialEq + Serialize> List<T> {
+    /// All references in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.children.iter().flat_map(|child| child.items.iter()).chain(&self.top)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.children.iter().map(|child| child.items.len()).sum::<usize>() + self.top.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A list of these references that keeps the children of this one wherever they still say the same. New
+    /// children are put into `written`; `name` makes an object's name of a nonce, `mint` a nonce.
+    pub fn rebuilt(
+        &self,
+        items: Vec<T>,
+        mint: &mut dyn FnMut() -> String,
+        name: &dyn Fn(&str) -> String,
+        written: &mut Vec<ManifestObject>,
+    ) -> Self {
+        let mut list = Self::default();
+        let mut pending = Pending { items: Vec::new(), lines: String::new() };
+        let mut flush = |pending: &mut Pending<T>, children: &mut Vec<Child<T>>| {
+            let Pending { items, lines } = std::mem::take(pending);
+            if items.is_empty() {
+                return;
+            }
+            let nonce = mint();
+            let reference = ManifestRef { manifest: name(&nonce), sha256: Sha::of(lines.as_bytes()) };
+            children.push(Child { reference, items: items.into() });
+            written.push(ManifestObject { nonce, lines });
+        };
+        let mut rest = items.as_slice();
+        while let Some(first) = rest.first() {
+            let kept =
+                self.children.iter().find(|child| !child.items.is_empty() && rest.starts_with(&child.items));
+            let between = !pending.items.is_empty() && pending.lines.len() < SMALL_CHILD_BYTES;
+            match kept {
+                Some(child) if !between => {
+                    flush(&mut pending, &mut list.children);
+                    rest = &rest[child.items.len()..];
+                    list.children.push(child.clone());
+                }
+                _ => {
+                    let line = to_line(first);
+                    if pending.lines.len() + line.len() > PART_BYTES {
+                        flush(&mut pending, &mut list.children);
+                    }
+                    pending.lines.push_str(&line);
+                    pending.items.push(first.clone());
+                    rest = &rest[1..];
+                }
+            }
+        }
+        if pending.lines.len() > TOP_BYTES {
+            flush(&mut pending, &mut list.children);
+        }
+        list.top = pending.items;
+        list
+    }
+}
+
+struct Pending<T> {
+    items: Vec<T>,
+    lines: String,
+}
+
+impl<T> Default for Pending<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), lines: String::new() }
+    }
+}
+
+fn to_line(item: &impl Serialize) -> String {
+    // Structs of strings and numbers: serialising cannot fail; an empty line would fail to decode at once.
+    let mut line = serde_json::to_string(item).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+fn from_line<T: DeserializeOwned>(line: usize, text: &str) -> Result<T, FormatError> {
+    serde_json::from_str(text).map_err(|error| FormatError::Line { line, message: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use nearkv::Key;
+
+    use super::*;
+
+    fn page(n: usize) -> PageRef {
+        let from = (n > 0).then(|| Key::new(&format!("key-{n:06}")).unwrap());
+        PageRef {
+            page: format!("s.kv.page.{n:032x}"),
+            from,
+            entries: 9,
+            bytes: 49_152,
+            sha256: Sha::of(&[n as u8]),
+        }
+    }
+
+    fn segment(n: u64) -> SegmentRef {
+        let sha256 = Sha::of(&n.to_be_bytes());
+        SegmentRef {
+            segment: format!("s.kv.log.{n:032x}"),
+            first: 1 + n * 190,
+            records: 190,
+            bytes: 65_000,
+            sha256,
+        }
+    }
+
+    /// Children by name: what a store would hold.
+    #[derive(Default)]
+    struct Shelf {
+        lines: BTreeMap<String, String>,
+        minted: u64,
+    }
+
+    impl Shelf {
+        fn write(&mut self, old: &Manifest, pages: Vec<PageRef>, segments: Vec<SegmentRef>) -> Manifest {
+            let mut written = Vec::new();
+            let minted = &mut self.minted;
+            let mut mint = || {
+                *minted += 1;
+                minted.to_string()
+            };
+            let name = |nonce: &str| format!("m.{nonce}");
+            let pages = old.pages.rebuilt(pages, &mut mint, &name, &mut written);
+            let segments = old.segments.rebuilt(segments, &mut mint, &name, &mut written);
+            for ManifestObject { nonce, lines } in written {
+                assert!(lines.len() <= PART_BYTES);
+                self.lines.insert(name(&nonce), lines);
+            }
+            Manifest { checkpoint: 7, expired_before: 3, pages, segments }
+        }
+
+        fn read(&self, lines: &str) -> Manifest {
+            let top = Top::decode(lines).unwrap();
+            let children: Vec<String> =
+                top.children().map(|child| self.lines[&child.manifest].clone()).collect();
+            top.with(&children).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_any_size_reads_back_in_objects_of_64_kib() {
+        for pages in [0, 1, 2, 70, 80, 300, 600, 2000] {
+            for segments in [0, 1, 100, 400] {
+                let mut shelf = Shelf::default();
+                let manifest = shelf.write(
+                    &Manifest::default(),
+                    (0..pages).map(page).collect(),
+                    (0..segments).map(segment).collect(),
+                );
+                let lines = manifest.top_lines();
+                assert!(lines.len() <= PART_BYTES, "{}", lines.len());
+                assert_eq!(shelf.read(&lines), manifest);
+                assert_eq!(manifest.pages.len(), pages);
+                assert_eq!(manifest.segments.len() as u64, segments);
+            }
+        }
+    }
+
+    #[test]
+    fn adding_segments_one_by_one_never_rewrites_a_page_reference_or_an_old_child() {
+        let mut shelf = Shelf::default();
+        let pages: Vec<_> = (0..600).map(page).collect();
+        let mut manifest = shelf.write(&Manifest::default(), pages.clone(), Vec::new());
+        let after_pages = shelf.minted;
+        for n in 1..=400 {
+            let children: Vec<_> = manifest.children().cloned().collect();
+            manifest = shelf.write(&manifest, pages.clone(), (0..n).map(segment).collect());
+            let now: Vec<_> = manifest.children().cloned().collect();
+            assert!(children.iter().all(|child| now.contains(child)), "at {n}");
+            assert!(manifest.top_lines().len() < 2 * TOP_BYTES);
+        }
+        assert!(shelf.minted - after_pages <= 8, "{} children for 400 segments", shelf.minted);
+        assert_eq!(manifest.through(), segment(399).last());
+    }
+
+    #[test]
+    fn dropping_the_front_keeps_the_children_behind_it() {
+        let mut shelf = Shelf::default();
+        let mut manifest = Manifest::default();
+        for n in 1..=400 {
+            manifest = shelf.write(&manifest, Vec::new(), (0..n).map(segment).collect());
+        }
+        let before = shelf.minted;
+        let shorter = shelf.write(&manifest, Vec::new(), (50..400).map(segment).collect());
+        assert!(shelf.minted - before <= 1);
+        assert_eq!(
+            shorter.segments.iter().cloned().collect::<Vec<_>>(),
+            (50..400).map(segment).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn a_damaged_line_and_a_newer_format_are_named() {
+        assert_eq!(
+            Top::decode("{\"format\":2,\"checkpoint\":0,\"expiredBefore\":0}\n"),
+            Err(FormatError::Unknown(2))
+        );
+        let lines = format!("{}{{\"page\":1}}\n", Manifest::default().top_lines());
+        assert!(matches!(Top::decode(&lines), Err(FormatError::Line { line: 2, .. })));
+    }
+}

@@ -1,0 +1,295 @@
+//! Pacing: what this process may send to the store, so that etcd, which keeps every revision for minutes, is
+//! never filled (design §6 invariant 9). Two token buckets, bytes and writes; when one is empty, commits wait and
+//! grow, and maintenance waits behind them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
+
+use crate::store::{
+    Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
+};
+
+/// What an object costs the store besides its content: name, labels, managed fields.
+const ENVELOPE_BYTES: u64 = 1024;
+/// How long maintenance stands back for commits that wait, per write. Without an end to it the log would only
+/// grow under a load that takes all there is.
+const MAINTENANCE_PATIENCE: Duration = Duration::from_secs(1);
+/// How often maintenance looks whether commits still wait.
+const MAINTENANCE_LOOK: Duration = Duration::from_millis(20);
+
+/// How much may be sent. A bucket starts full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacingSettings {
+    /// Bytes a second, in the long run.
+    pub bytes_per_second: u64,
+    /// Bytes that may be sent at once.
+    pub bytes_burst: u64,
+    /// Writes a second, in the long run. Deletions count.
+    pub writes_per_second: u64,
+    /// Writes that may be sent at once.
+    pub writes_burst: u64,
+}
+
+impl Default for PacingSettings {
+    /// 128 MiB at once and 1 MiB/s are 728 MiB in etcd's ten minutes, a third of its default quota of 2 GiB; 1000
+    /// writes at once and 100 a second leave an API server most of its time.
+    fn default() -> Self {
+        Self {
+            bytes_per_second: 1024 * 1024,
+            bytes_burst: 128 * 1024 * 1024,
+            writes_per_second: 100,
+            writes_burst: 1000,
+        }
+    }
+}
+
+/// Who wants to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// A commit, with clients waiting for it.
+    Commit,
+    /// A fold, a checkpoint, the collector.
+    Maintenance,
+}
+
+/// The buckets of one process.
+#[derive(Debug)]
+pub struct Pace {
+    /// `None`: no limit.
+    buckets: Option<Mutex<Buckets>>,
+    commits_waiting: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Buckets {
+    settings: PacingSettings,
+    bytes: Bucket,
+    writes: Bucket,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    /// Below zero after a write that was larger than what was there: the next one waits for it.
+    level: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    fn fill(&mut self, per_second: u64, burst: u64, now: Instant) {
+        let added = now.duration_since(self.filled).as_secs_f64() * per_second as f64;
+        self.level = (self.level + added).min(burst as f64);
+        self.filled = now;
+    }
+
+    /// How long until a write may go: it may as soon as there is anything, so that none is ever too large.
+    fn wait(&self, per_second: u64) -> Duration {
+        if self.level > 0.0 {
+            return Duration::ZERO;
+        }
+        Duration::from_secs_f64((1.0 - self.level) / per_second.max(1) as f64)
+    }
+}
+
+impl Pace {
+    /// With these limits; `None` for no limit.
+    #[must_use]
+    pub fn new(settings: Option<PacingSettings>) -> Arc<Self> {
+        let now = Instant::now();
+        let full = |burst: u64| Bucket { level: burst as f64, filled: now };
+        let buckets = settings.map(|settings| {
+            let (bytes, writes) = (full(settings.bytes_burst), full(settings.writes_burst));
+            Mutex::new(Buckets { settings, bytes, writes })
+        });
+        Arc::new(Self { buckets, commits_waiting: AtomicUsize::new(0) })
+    }
+
+    /// Waits until a write of `bytes` may be sent, and takes it from the buckets.
+    pub async fn admit(&self, lane: Lane, bytes: u64) {
+        if self.buckets.is_none() {
+            return;
+        }
+        let _waiting = match lane {
+            Lane::Commit => Some(Waiting::new(&self.commits_waiting)),
+            Lane::Maintenance => {
+                let patience = Instant::now() + MAINTENANCE_PATIENCE;
+                while self.commits_waiting.load(Ordering::Relaxed) > 0 && Instant::now() < patience {
+                    sleep(MAINTENANCE_LOOK).await;
+                }
+                None
+            }
+        };
+        while let Some(wait) = self.take(bytes) {
+            sleep(wait).await;
+        }
+    }
+
+    /// How long a write would have to wait now: what the queue tells clients to wait when it is full.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        self.buckets.as_ref().map_or(Duration::ZERO, |buckets| buckets.lock().wait())
+    }
+
+    /// Takes a write from the buckets, or says how long to wait before trying again.
+    fn take(&self, bytes: u64) -> Option<Duration> {
+        let mut buckets = self.buckets.as_ref()?.lock();
+        let wait = buckets.wait();
+        if !wait.is_zero() {
+            return Some(wait);
+        }
+        buckets.bytes.level -= bytes as f64;
+        buckets.writes.level -= 1.0;
+        None
+    }
+}
+
+impl Buckets {
+    fn wait(&mut self) -> Duration {
+        let now = Instant::now();
+        let PacingSettings { bytes_per_second, bytes_burst, writes_per_second, writes_burst } = self.settings;
+        self.bytes.fill(bytes_per_second, bytes_burst, now);
+        self.writes.fill(writes_per_second, writes_burst, now);
+        self.bytes.wait(bytes_per_second).max(self.writes.wait(writes_per_second))
+    }
+}
+
+/// Counts a commit as waiting as long as it lives, also when the waiting is given up.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A store whose writes keep to a pace.
+pub struct Paced {
+    store: Arc<dyn ObjectStore>,
+    pace: Arc<Pace>,
+    lane: Lane,
+}
+
+impl Paced {
+    /// `store` with the writes of one lane paced.
+    #[must_use]
+    pub fn new(store: Arc<dyn ObjectStore>, pace: Arc<Pace>, lane: Lane) -> Arc<Self> {
+        Arc::new(Self { store, pace, lane })
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Paced {
+    async fn get(&self, name: &ObjectName) -> Result<Option<Object>, StoreError> {
+        self.store.get(name).await
+    }
+
+    async fn list(&self, selector: &Selector) -> Result<Vec<Meta>, StoreError> {
+        self.store.list(selector).await
+    }
+
+    async fn create(&self, draft: &Draft) -> Result<Meta, StoreError> {
+        self.pace.admit(self.lane, draft.content.size() + ENVELOPE_BYTES).await;
+        self.store.create(draft).await
+    }
+
+    async fn replace(&self, draft: &Draft, expected: &Token) -> Result<Meta, StoreError> {
+        self.pace.admit(self.lane, draft.content.size() + ENVELOPE_BYTES).await;
+        self.store.replace(draft, expected).await
+    }
+
+    async fn delete(&self, name: &ObjectName, id: &ObjectId) -> Result<(), StoreError> {
+        self.pace.admit(self.lane, ENVELOPE_BYTES).await;
+        self.store.delete(name, id).await
+    }
+
+    fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent> {
+        self.store.watch(selector)
+    }
+
+    fn clock_skew_ms(&self) -> Option<i64> {
+        self.store.clock_skew_ms()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace() -> Arc<Pace> {
+        Pace::new(Some(PacingSettings {
+            bytes_per_second: 1000,
+            bytes_burst: 10_000,
+            writes_per_second: 10,
+            writes_burst: 50,
+        }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_passes_at_once_and_then_the_rate_holds() {
+        let (pace, start) = (pace(), Instant::now());
+        for _ in 0..50 {
+            pace.admit(Lane::Commit, 10).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        for _ in 0..100 {
+            pace.admit(Lane::Commit, 10).await;
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        assert!((9.9..10.3).contains(&seconds), "100 writes at 10 a second took {seconds} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_larger_than_the_burst_passes_and_is_paid_for_afterwards() {
+        let (pace, start) = (pace(), Instant::now());
+        pace.admit(Lane::Commit, 30_000).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert!(pace.delay() >= Duration::from_secs(20));
+        pace.admit(Lane::Commit, 1).await;
+        assert!((20.0..20.2).contains(&start.elapsed().as_secs_f64()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn maintenance_stands_back_for_commits_but_not_for_ever() {
+        let pace = pace();
+        for _ in 0..50 {
+            pace.admit(Lane::Commit, 0).await;
+        }
+        let commits = Arc::clone(&pace);
+        let commits = tokio::spawn(async move {
+            for _ in 0..40 {
+                commits.admit(Lane::Commit, 0).await;
+            }
+        });
+        tokio::task::yield_now().await;
+        let start = Instant::now();
+        pace.admit(Lane::Maintenance, 0).await;
+        let waited = start.elapsed();
+        assert!(waited >= MAINTENANCE_PATIENCE && waited < Duration::from_secs(2), "{waited:?}");
+        commits.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_limits_nothing_waits() {
+        let (pace, start) = (Pace::new(None), Instant::now());
+        for _ in 0..100_000 {
+            pace.admit(Lane::Maintenance, u64::MAX / 2).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+}

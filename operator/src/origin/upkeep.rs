@@ -1,0 +1,284 @@
+//! Upkeep of one KvNamespace's objects: fold, checkpoint, collect. Each step reads the newest snapshot, writes
+//! objects that nothing names yet, and hands the committer an [`Amendment`]; a step whose ground has shifted is
+//! given up and decided anew. One task per KvNamespace; what it does depends on whether this replica is the
+//! maintainer.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use nearkv::{Clock, Namespace};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    amendment::Amendment,
+    checkpoint,
+    collect::{Collected, Collector},
+    fold,
+    format::{Manifest, ManifestRef, Root},
+    load::LoadError,
+    pages::PageEntry,
+    workshop::{MakeError, Workshop},
+};
+use crate::store::StoreError;
+
+/// Longest time between two looks at a KvNamespace that nothing wakes.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Pause after a step that failed, so that a store in trouble is left in peace.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// Longest time between two rounds of the collector.
+const COLLECT_EVERY: Duration = Duration::from_secs(60);
+/// With a short grace the collector looks this many times within it.
+const ROUNDS_PER_GRACE: u32 = 4;
+
+/// One state of a KvNamespace, as upkeep needs it.
+pub trait Snapshot: Send + Sync + 'static {
+    /// The root that the state belongs to.
+    fn root(&self) -> &Root;
+    /// All entries in key order, ended ones included.
+    fn entries(&self) -> Box<dyn Iterator<Item = PageEntry<'_>> + Send + '_>;
+    /// The manifest that the root names, if memory happens to know what it says.
+    fn manifest(&self) -> Option<Arc<Manifest>>;
+}
+
+/// The engine, as upkeep needs it.
+#[async_trait]
+pub trait Ground: Send + Sync + 'static {
+    /// The newest snapshot; `None` unless the data can be trusted (no root, no guess).
+    fn snapshot(&self) -> Option<Arc<dyn Snapshot>>;
+
+    /// Has the committer swap the root, amended, and answers the state at that root or a later one.
+    ///
+    /// # Errors
+    /// [`AmendError`]; then the root does not have the change, unless the outcome is unknown.
+    async fn amend(&self, amendment: Amendment) -> Result<Arc<dyn Snapshot>, AmendError>;
+
+    /// Resolves when the root may have changed since the last call.
+    async fn changed(&self);
+}
+
+/// Why the root was not amended.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AmendError {
+    /// The root names another manifest by now, or the step took too long: decide anew.
+    #[error("the root has moved on")]
+    Superseded,
+    /// The committer is shutting down.
+    #[error("the committer has stopped")]
+    Stopped,
+    /// The swap failed, or its outcome is unknown.
+    #[error("failed to swap the root")]
+    Failed(#[source] nearkv::Error),
+}
+
+/// Why a step of upkeep did not succeed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum UpkeepError {
+    /// Something that the root reaches could not be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Something could not be created.
+    #[error(transparent)]
+    Make(#[from] MakeError),
+    /// The root could not be amended.
+    #[error(transparent)]
+    Amend(#[from] AmendError),
+    /// The objects could not be listed or deleted.
+    #[error("failed to {action} the objects of {namespace}")]
+    Store {
+        /// `list` or `delete`.
+        action: &'static str,
+        /// Whose objects.
+        namespace: Namespace,
+        /// What the store said.
+        #[source]
+        source: StoreError,
+    },
+    /// The computing of the pages was cut short.
+    #[error("the planning of the pages was aborted")]
+    Aborted,
+}
+
+/// What one look at a KvNamespace has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Folds.
+    pub folds: u64,
+    /// Checkpoints.
+    pub checkpoints: u64,
+}
+
+/// The upkeep of one KvNamespace.
+pub struct Upkeep {
+    /// The engine.
+    ground: Arc<dyn Ground>,
+    /// For the objects: its store is paced as maintenance.
+    workshop: Workshop,
+    clock: Arc<dyn Clock>,
+    grace: Duration,
+    collector: Collector,
+    /// The manifest last seen, so that a fold does not read what the fold before has written.
+    known: Option<(ManifestRef, Arc<Manifest>)>,
+}
+
+impl Upkeep {
+    /// For the KvNamespace that `workshop` drafts for.
+    #[must_use]
+    pub fn new(ground: Arc<dyn Ground>, workshop: Workshop, clock: Arc<dyn Clock>, grace: Duration) -> Self {
+        let collector = Collector::new(workshop.drafter.namespace.clone(), grace);
+        Self { ground, workshop, clock, grace, collector, known: None }
+    }
+
+    /// Tends the KvNamespace until `shutdown`. While `maintainer` says no, it folds only a full root and
+    /// collects nothing.
+    pub async fn run(mut self, mut maintainer: watch::Receiver<bool>, shutdown: CancellationToken) {
+        let namespace = self.workshop.drafter.namespace.clone();
+        let mut next_round = Instant::now() + self.collect_every();
+        loop {
+            let tended = async {
+                let is_maintainer = *maintainer.borrow_and_update();
+                self.tend(is_maintainer).await?;
+                if !is_maintainer {
+                    // Another replica has watched in the meantime, or nobody: sightings must be its own.
+                    self.collector.forget();
+                    next_round = Instant::now() + self.collect_every();
+                } else if next_round <= Instant::now() {
+                    next_round = Instant::now() + self.collect_every();
+                    self.collect().await?;
+                }
+                Ok::<_, UpkeepError>(())
+            };
+            let outcome = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                outcome = tended => outcome,
+            };
+            let pause = match outcome {
+                Ok(()) => Duration::ZERO,
+                Err(UpkeepError::Amend(AmendError::Stopped)) => return,
+                Err(error) => {
+                    tracing::warn!(%namespace, error = &error as &dyn std::error::Error, "upkeep failed");
+                    PAUSE_AFTER_FAILURE
+                }
+            };
+            let look = Instant::now() + LOOK_EVERY;
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep_until(look.min(next_round)) => {}
+                _ = maintainer.changed() => {}
+                () = async {
+                    tokio::time::sleep(pause).await;
+                    self.ground.changed().await;
+                } => {}
+            }
+        }
+    }
+
+    /// Folds and makes a checkpoint if they are due.
+    ///
+    /// # Errors
+    /// See [`UpkeepError`]; what was written is garbage.
+    pub async fn tend(&mut self, maintainer: bool) -> Result<Done, UpkeepError> {
+        let mut done = Done::default();
+        done.folds += self.fold(maintainer).await?;
+        if maintainer {
+            done.checkpoints += self.checkpoint(&mut done.folds).await?;
+        }
+        Ok(done)
+    }
+
+    /// One round of the collector.
+    ///
+    /// # Errors
+    /// See [`UpkeepError`]; the next round goes on.
+    pub async fn collect(&mut self) -> Result<Collected, UpkeepError> {
+        let Some(snapshot) = self.ground.snapshot() else {
+            self.collector.forget();
+            return Ok(Collected::default());
+        };
+        let manifest = self.manifest(&*snapshot).await?;
+        let ripe = self.collector.look(&self.workshop, &*snapshot, &manifest).await?;
+        if ripe.is_empty() {
+            return Ok(Collected::default());
+        }
+        let sweep = Amendment::Sweep(snapshot.root().incarnation);
+        let swept = match self.ground.amend(sweep).await {
+            Err(AmendError::Superseded) => {
+                self.collector.forget();
+                return Ok(Collected::default());
+            }
+            swept => swept?,
+        };
+        let manifest = self.manifest(&*swept).await?;
+        self.collector.delete(&self.workshop, ripe, &*swept, &manifest).await
+    }
+
+    async fn fold(&mut self, maintainer: bool) -> Result<u64, UpkeepError> {
+        let mut folds = 0;
+        while let Some(snapshot) = self.ground.snapshot()
+            && fold::is_due(snapshot.root(), maintainer)
+        {
+            let base = self.manifest(&*snapshot).await?;
+            let amendment = fold::prepare(&self.workshop, snapshot.root(), &base).await?;
+            folds += self.amend(amendment).await?;
+        }
+        Ok(folds)
+    }
+
+    async fn checkpoint(&mut self, folds: &mut u64) -> Result<u64, UpkeepError> {
+        let Some(snapshot) = self.ground.snapshot() else { return Ok(0) };
+        let base = self.manifest(&*snapshot).await?;
+        if !checkpoint::is_due(snapshot.root(), &base, self.workshop.store.clock_skew_ms()) {
+            return Ok(0);
+        }
+        let mut writing =
+            checkpoint::plan(&self.workshop, Arc::clone(&snapshot), Arc::clone(&base), self.clock.now())
+                .await?;
+        while writing.write_some(&self.workshop).await? {
+            // Commits go on meanwhile and fill the root.
+            *folds += self.fold(true).await?;
+        }
+        let Some(snapshot) = self.ground.snapshot() else { return Ok(0) };
+        let current = self.manifest(&*snapshot).await?;
+        match writing.finish(&self.workshop, snapshot.root(), &current).await? {
+            Some(amendment) => self.amend(amendment).await,
+            None => Ok(0),
+        }
+    }
+
+    /// Amends the root; one that has moved on is no failure.
+    async fn amend(&mut self, amendment: Amendment) -> Result<u64, UpkeepError> {
+        let named = match &amendment {
+            Amendment::Manifest(new) => Some((new.reference.clone(), Arc::clone(&new.manifest))),
+            Amendment::Sweep(_) => None,
+        };
+        match self.ground.amend(amendment).await {
+            Ok(_) => {
+                self.known = named.or(self.known.take());
+                Ok(1)
+            }
+            Err(AmendError::Superseded) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the manifest of the snapshot's root says.
+    async fn manifest(&mut self, snapshot: &dyn Snapshot) -> Result<Arc<Manifest>, UpkeepError> {
+        let Some(reference) = &snapshot.root().manifest else { return Ok(Arc::default()) };
+        if let Some((known, manifest)) = &self.known
+            && known == reference
+        {
+            return Ok(Arc::clone(manifest));
+        }
+        let manifest = match snapshot.manifest() {
+            Some(manifest) => manifest,
+            None => Arc::new(self.workshop.loader().manifest(reference).await?),
+        };
+        self.known = Some((reference.clone(), Arc::clone(&manifest)));
+        Ok(manifest)
+    }
+
+    fn collect_every(&self) -> Duration {
+        COLLECT_EVERY.min(self.grace / ROUNDS_PER_GRACE)
+    }
+}
