@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use moka::future::Cache;
+use moka::sync::Cache;
 use nearkv::{Error, Namespace, Reason, Value};
 use sha2::{Digest, Sha256};
 
@@ -68,7 +68,7 @@ pub fn read(
 }
 
 async fn fetch(store: &dyn ObjectStore, cache: &ChunkCache, name: &ObjectName) -> Result<Bytes, Error> {
-    if let Some(chunk) = cache.0.get(name).await {
+    if let Some(chunk) = cache.0.get(name) {
         return Ok(chunk);
     }
     let object = store.get(name).await.map_err(|error| {
@@ -80,7 +80,7 @@ async fn fetch(store: &dyn ObjectStore, cache: &ChunkCache, name: &ObjectName) -
         return Err(Error::new(Reason::Unavailable, format!("The chunk {name} of the value is gone")));
     };
     let chunk = chunk_bytes(&object.content).map_err(|error| damaged(name).with_source(error))?;
-    cache.0.insert(name.clone(), chunk.clone()).await;
+    cache.0.insert(name.clone(), chunk.clone());
     Ok(chunk.clone())
 }
 
