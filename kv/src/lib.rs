@@ -7,12 +7,15 @@ mod clock;
 mod cursor;
 mod error;
 mod expiration;
+pub mod http;
 mod key;
 pub mod limits;
 mod metadata;
 mod namespace;
 mod operations;
 mod random;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 mod version;
 

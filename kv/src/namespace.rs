@@ -23,11 +23,7 @@ impl Namespace {
     /// # Errors
     /// `namespace-malformed` (400) unless both parts are DNS labels of at most 63 and 52 characters.
     pub fn new(account: &str, name: &str) -> Result<Self, Error> {
-        if !is_label(account, MAX_ACCOUNT_BYTES) || !is_label(name, MAX_NAME_BYTES) {
-            return Err(Error::namespace_malformed(&format!("{account}/{name}")));
-        }
-        let slash = account.len() as u8;
-        Ok(Self { full: format!("{account}/{name}").into(), slash })
+        format!("{account}/{name}").parse()
     }
 
     /// The account: the Kubernetes namespace the KvNamespace lives in.
@@ -72,8 +68,12 @@ impl FromStr for Namespace {
 
     /// Parses `account/name`.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let (account, name) = text.split_once('/').ok_or_else(|| Error::namespace_malformed(text))?;
-        Self::new(account, name)
+        let malformed = || Error::namespace_malformed(text);
+        let (account, name) = text.split_once('/').ok_or_else(malformed)?;
+        if !is_label(account, MAX_ACCOUNT_BYTES) || !is_label(name, MAX_NAME_BYTES) {
+            return Err(malformed());
+        }
+        Ok(Self { full: text.into(), slash: account.len() as u8 })
     }
 }
 

@@ -83,6 +83,10 @@ fn limited(
                 if seen > MAX_VALUE_BYTES {
                     return Some((Err(Error::value_too_long(seen)), (chunks, seen, true)));
                 }
+                // The surplus must not get out: who writes exactly `length` bytes would end as if whole.
+                if let Some(length) = length.filter(|length| seen > *length) {
+                    return Some((Err(Error::body_incomplete(seen, length)), (chunks, seen, true)));
+                }
                 Some((Ok(chunk), (chunks, seen, false)))
             }
             Some(Err(error)) => Some((Err(error), (chunks, seen, true))),

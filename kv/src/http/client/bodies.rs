@@ -1,0 +1,117 @@
+//! Bodies both ways: values that are sent, with the reason if they break off, and values that are received,
+//! which are never shorter than announced without an error.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use http::header;
+use parking_lot::Mutex;
+use reqwest::{RequestBuilder, Response};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::failures::Operation;
+use crate::{Error, Value, limits::MAX_VALUE_BYTES};
+
+/// Longest value that is read whole before the answer is given: a stream of it would only cost more.
+const SMALL_VALUE_BYTES: u64 = 64 * 1024;
+
+/// A value on its way to the server.
+pub(super) struct Sent {
+    length: Option<u64>,
+    body: Mutex<Option<reqwest::Body>>,
+    progress: Arc<Mutex<Progress>>,
+}
+
+/// How far the sending has come.
+struct Progress {
+    /// When the last piece was taken.
+    at: Instant,
+    /// Why the value broke off. The server cannot have a whole body then, so nothing was written.
+    failed: Option<Error>,
+}
+
+impl Sent {
+    /// # Errors
+    /// `value-too-long` (413) where the value announces it.
+    pub(super) fn new(value: Value) -> Result<Self, Error> {
+        let length = value.length();
+        if let Some(length) = length.filter(|length| *length > MAX_VALUE_BYTES) {
+            return Err(Error::value_too_long(length));
+        }
+        let progress = Arc::new(Mutex::new(Progress { at: Instant::now(), failed: None }));
+        let body = match value {
+            Value::Bytes(bytes) => reqwest::Body::from(bytes),
+            stream @ Value::Stream { .. } => {
+                let progress = Arc::clone(&progress);
+                reqwest::Body::wrap_stream(stream.into_limited_stream().inspect(move |chunk| {
+                    let mut progress = progress.lock();
+                    progress.at = Instant::now();
+                    progress.failed = chunk.as_ref().err().cloned();
+                }))
+            }
+        };
+        Ok(Self { length, body: Mutex::new(Some(body)), progress })
+    }
+
+    /// Adds the body to its request.
+    pub(super) fn attach(&self, request: RequestBuilder) -> RequestBuilder {
+        let request = match self.length {
+            Some(length) => request.header(header::CONTENT_LENGTH, length),
+            None => request,
+        };
+        match self.body.lock().take() {
+            Some(body) => request.body(body),
+            None => request,
+        }
+    }
+
+    /// Waits for the answer's head; fails when nothing moves for `pause`.
+    pub(super) async fn watch(
+        &self,
+        request: impl Future<Output = reqwest::Result<Response>>,
+        pause: Duration,
+    ) -> Result<Response, Error> {
+        let mut request = std::pin::pin!(request);
+        let result = loop {
+            let deadline = self.progress.lock().at + pause;
+            tokio::select! {
+                biased;
+                result = &mut request => break result.map_err(|error| Operation::Put.transport(error)),
+                () = sleep_until(deadline) => {
+                    if self.progress.lock().at + pause <= Instant::now() {
+                        break Err(Operation::Put.timed_out());
+                    }
+                }
+            }
+        };
+        let failed = self.progress.lock().failed.take();
+        match (result, failed) {
+            (Err(_), Some(cause)) => Err(cause),
+            (result, _) => result,
+        }
+    }
+}
+
+/// The body of an answer as a value that fails if it stops to come.
+pub(super) fn value_of(response: Response, read_timeout: Duration) -> Value {
+    let length = response.content_length();
+    let chunks = response.bytes_stream().map_err(|error| Operation::Get.transport(error));
+    let chunks = stream::unfold(Some(chunks.boxed()), move |chunks| async move {
+        let mut chunks = chunks?;
+        match timeout(read_timeout, chunks.next()).await {
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(chunks))),
+            Ok(Some(Err(error))) => Some((Err(error), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(Operation::Get.timed_out()), None)),
+        }
+    });
+    Value::Stream { length, chunks: chunks.boxed() }
+}
+
+/// Reads a value that is announced to be small, so that its failure is the answer's.
+pub(super) async fn collect_if_small(value: Value) -> Result<Value, Error> {
+    match value.length() {
+        Some(length) if length <= SMALL_VALUE_BYTES => Ok(Value::Bytes(value.into_bytes().await?)),
+        _ => Ok(value),
+    }
+}

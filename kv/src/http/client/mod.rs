@@ -1,0 +1,231 @@
+//! The binding face as a client: a [`Kv`] that asks an origin or an edge over HTTP. Edges reach their upstream
+//! with it; conformance runs over it.
+
+mod answers;
+mod bodies;
+mod failures;
+mod requests;
+mod settings;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
+use http::{HeaderMap, Method, StatusCode, header};
+use reqwest::Response;
+
+pub use settings::{ClientError, ClientSettings, Protocol};
+
+use crate::{
+    Answer, CacheStatus, DeleteOptions, Entry, Error, GetOptions, Key, Kv, ListOptions, Lookup, Namespace,
+    Page, PutOptions, ReadOptions, State, Value, Version,
+    http::{names, tags::set_condition},
+    limits::MAX_BULK_GET_BYTES,
+};
+use answers::{entry, page, state};
+use bodies::{Sent, collect_if_small, value_of};
+use failures::{Operation, refused};
+use requests::Target;
+
+/// Requests that one `get_many` has in flight.
+const GET_MANY_CONCURRENCY: usize = 16;
+
+/// A connection pool to one upstream. Cheap to clone.
+///
+/// A read whose upstream cannot be asked fails with `unavailable`; so does a write when no connection could be
+/// made. Any other transport failure of a write is `outcome-unknown`: it is never sent twice.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    read_timeout: Duration,
+}
+
+impl Client {
+    /// A client of the server at `base`, for instance `http://127.0.0.1:8700`. Connects when first used.
+    ///
+    /// # Errors
+    /// [`ClientError`] for a base that is no HTTP URL, and where TLS cannot be set up.
+    pub fn new(base: &str, settings: &ClientSettings) -> Result<Self, ClientError> {
+        Ok(Self { http: settings.build()?, base: settings::base(base)?, read_timeout: settings.read_timeout })
+    }
+
+    /// Sends a request without a body, and has its answer's head.
+    async fn ask(
+        &self,
+        operation: Operation,
+        method: Method,
+        target: Target<'_>,
+        headers: HeaderMap,
+    ) -> Result<Response, Error> {
+        let request = self.http.request(method, target.url(&self.base)).headers(headers).send();
+        match tokio::time::timeout(self.read_timeout, request).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(operation.transport(error)),
+            Err(_) => Err(operation.timed_out()),
+        }
+    }
+
+    /// The answer as it is, or the error it stands for.
+    async fn accept(&self, operation: Operation, response: Response) -> Result<Response, Error> {
+        let status = response.status();
+        let plain = !response.headers().contains_key(&names::NEARKV_REASON);
+        let absent = operation == Operation::Get
+            && plain
+            && matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
+        if status.is_success() || status == StatusCode::NOT_MODIFIED || absent {
+            return Ok(response);
+        }
+        Err(refused(operation, response, self.read_timeout).await)
+    }
+}
+
+#[async_trait]
+impl Kv for Client {
+    async fn get(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        options: &GetOptions,
+    ) -> Result<Answer<Lookup>, Error> {
+        let mut headers = requests::read_headers(&options.read);
+        if let Some(version) = options.if_none_match {
+            requests::insert(&mut headers, header::IF_NONE_MATCH, version.etag());
+        }
+        let target = Target::key(namespace, key).cache_ttl(options.read.cache_ttl);
+        let response = self.ask(Operation::Get, Method::GET, target, headers).await?;
+        let response = self.accept(Operation::Get, response).await?;
+        let state = state(Operation::Get, response.headers())?;
+        let body = match response.status() {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Lookup::Absent,
+            StatusCode::NOT_MODIFIED => {
+                let Entry { version, expiration, .. } = entry(response.headers(), Value::from(""))?;
+                Lookup::Unchanged { version, expiration }
+            }
+            _ => {
+                let head = entry(response.headers(), Value::from(""))?;
+                let value = collect_if_small(value_of(response, self.read_timeout)).await?;
+                Lookup::Found(Entry { value, ..head })
+            }
+        };
+        Ok(Answer { body, state })
+    }
+
+    /// One GET per key, several at a time: the bulk get of the face is for texts. The values are read into
+    /// memory, and are refused with `total-too-large` (413) past the 25 MiB that a bulk get may have.
+    async fn get_many(
+        &self,
+        namespace: &Namespace,
+        keys: &[Key],
+        options: &ReadOptions,
+    ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
+        let options = GetOptions { read: options.clone(), if_none_match: None };
+        let gets = keys.iter().map(|key| self.get(namespace, key, &options)).collect::<Vec<_>>();
+        let mut answers = stream::iter(gets).buffered(GET_MANY_CONCURRENCY);
+        let (mut entries, mut oldest, mut total) = (Vec::with_capacity(keys.len()), None, 0u64);
+        while let Some(Answer { body, state }) = answers.try_next().await? {
+            oldest = Some(oldest.map_or(state, |oldest| older(oldest, state)));
+            entries.push(match body {
+                Lookup::Found(entry) => {
+                    total += entry.value.length().unwrap_or_default();
+                    if total > MAX_BULK_GET_BYTES {
+                        return Err(Error::total_too_large());
+                    }
+                    Some(Entry { value: Value::Bytes(entry.value.into_bytes().await?), ..entry })
+                }
+                Lookup::Unchanged { .. } | Lookup::Absent => None,
+            });
+        }
+        let state = oldest.ok_or_else(|| Error::key_count_invalid(0))?;
+        Ok(Answer { body: entries, state })
+    }
+
+    async fn put(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        value: Value,
+        options: &PutOptions,
+    ) -> Result<Answer<Version>, Error> {
+        let PutOptions { expiration, metadata, condition } = options;
+        let mut headers = HeaderMap::new();
+        if let Some(metadata) = metadata {
+            requests::insert(&mut headers, names::CF_KV_METADATA.clone(), metadata.as_str());
+        }
+        if let Some(condition) = condition {
+            set_condition(&mut headers, condition);
+        }
+        let url = Target::key(namespace, key).expiration(*expiration).url(&self.base);
+        let sent = Sent::new(value)?;
+        let request = sent.attach(self.http.request(Method::PUT, url).headers(headers));
+        let response = sent.watch(request.send(), self.read_timeout).await?;
+        let response = self.accept(Operation::Put, response).await?;
+        let state = state(Operation::Put, response.headers())?;
+        let version = answers::etag(response.headers()).ok_or_else(|| Operation::Put.foreign())?;
+        Ok(Answer { body: version, state })
+    }
+
+    async fn delete(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        options: &DeleteOptions,
+    ) -> Result<Answer<()>, Error> {
+        let mut headers = HeaderMap::new();
+        if let Some(condition) = &options.condition {
+            set_condition(&mut headers, condition);
+        }
+        let target = Target::key(namespace, key);
+        let response = self.ask(Operation::Delete, Method::DELETE, target, headers).await?;
+        let response = self.accept(Operation::Delete, response).await?;
+        Ok(Answer { body: (), state: state(Operation::Delete, response.headers())? })
+    }
+
+    async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {
+        let headers = requests::read_headers(&options.read);
+        let target = Target::list(namespace, options).cache_ttl(options.read.cache_ttl);
+        let response = self.ask(Operation::List, Method::GET, target, headers).await?;
+        let response = self.accept(Operation::List, response).await?;
+        let state = state(Operation::List, response.headers())?;
+        Ok(Answer { body: page(response, self.read_timeout).await?, state })
+    }
+}
+
+/// The state of several answers together: the oldest of them, in every respect.
+fn older(a: State, b: State) -> State {
+    let rank = |status: CacheStatus| match status {
+        CacheStatus::Hit => 0,
+        CacheStatus::Updating => 1,
+        CacheStatus::Revalidated => 2,
+        CacheStatus::Expired => 3,
+        CacheStatus::Miss => 4,
+        CacheStatus::Stale => 5,
+    };
+    // Versions of different incarnations have no order: the answer later in time is of the newer one.
+    let version = match a.version.partial_cmp(&b.version) {
+        Some(order) => {
+            if order.is_le() {
+                a.version
+            } else {
+                b.version
+            }
+        }
+        None => {
+            if a.time <= b.time {
+                a.version
+            } else {
+                b.version
+            }
+        }
+    };
+    State {
+        version,
+        age: a.age.max(b.age),
+        time: a.time.min(b.time),
+        freshness: crate::Freshness {
+            max_age: a.freshness.max_age.min(b.freshness.max_age),
+            stale_if_error: a.freshness.stale_if_error.min(b.freshness.stale_if_error),
+        },
+        served: if rank(a.served.status) >= rank(b.served.status) { a.served } else { b.served },
+    }
+}

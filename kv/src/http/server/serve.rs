@@ -1,0 +1,111 @@
+//! The data and the admin listener: HTTP/1.1 and h2c on one port, and an end in bounded time.
+
+use std::{io, time::Duration};
+
+use axum::Router;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::{conn::auto, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use thiserror::Error;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Longest header block: a key of 512 bytes, percent-encoded and repeated in `CF-KV-FLPROD-405`, and metadata
+/// of several KiB, so that too long ones are answered with 413 and not with a reset (contract §1.6).
+const MAX_HEADER_BYTES: u32 = 64 * 1024;
+/// Read buffer of an HTTP/1.1 connection: holds the header block, and chunks of bodies.
+const MAX_BUFFER_BYTES: usize = 128 * 1024;
+/// What an h2 stream may have in flight: a slow reader of one value must not stop the others.
+const H2_STREAM_WINDOW: u32 = 1024 * 1024;
+/// What all streams of an h2 connection may have in flight.
+const H2_CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+/// How long requests in flight may take to end after shutdown was asked for; Kubernetes kills after 30 s.
+const DRAIN: Duration = Duration::from_secs(20);
+/// Pause after a failed accept, which is nearly always the lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why a listener ended before it was asked to.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The listening socket is unusable.
+    #[error("failed to serve: the listener has no address")]
+    Listener(#[source] io::Error),
+}
+
+/// Serves `router` until `shutdown`: then takes no more connections, ends idle ones, lets requests in flight
+/// end for at most 20 s, and drops the rest. All its tasks have ended when it returns.
+///
+/// # Errors
+/// [`ServeError`] if the listener is no bound socket.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let address = listener.local_addr().map_err(ServeError::Listener)?;
+    let builder = builder();
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%address, %error, "failed to accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let connection = connection(&builder, &graceful, stream, router.clone());
+        connections.spawn(connection);
+    }
+    drop(listener);
+    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!(%address, connections = connections.len(), "dropped connections that did not end");
+    }
+    connections.shutdown().await;
+    Ok(())
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(MAX_BUFFER_BYTES);
+    builder
+        .http2()
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .initial_stream_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW);
+    builder
+}
+
+fn connection(
+    builder: &auto::Builder<TokioExecutor>,
+    graceful: &GracefulShutdown,
+    stream: TcpStream,
+    router: Router,
+) -> impl Future<Output = ()> + Send + 'static {
+    // Answers are written in one piece; waiting for more would only delay them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "failed to set TCP_NODELAY");
+    }
+    let service = TowerToHyperService::new(router);
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let watched = graceful.watch(connection);
+    async move {
+        // A client that goes away, and an answer that had to be aborted, are no events.
+        if let Err(error) = watched.await {
+            tracing::debug!(error, "connection ended");
+        }
+    }
+}

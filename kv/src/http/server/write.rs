@@ -1,0 +1,67 @@
+//! PUT and DELETE of one key.
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::{
+    face::{Asked, Face},
+    reply::Reply,
+    upload::Upload,
+};
+use crate::{
+    DeleteOptions, Error, ExpirationRequest, Key, Metadata, Namespace, PutOptions, Reason, Value,
+    http::{names, tags::write_condition},
+    limits::{MAX_METADATA_BYTES, MAX_VALUE_BYTES},
+};
+
+impl Face {
+    pub(super) async fn put(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        asked: &Asked<'_>,
+        upload: Option<&Upload>,
+    ) -> Result<Response, Error> {
+        let (expiration, ttl) = (asked.parameter("expiration"), asked.parameter("expiration_ttl"));
+        let options = PutOptions {
+            expiration: ExpirationRequest::parse(expiration.as_deref(), ttl.as_deref())?,
+            metadata: metadata(asked)?,
+            condition: write_condition(asked.headers)?,
+        };
+        let value = upload.map_or_else(|| Value::from(Bytes::new()), Upload::value);
+        if let Some(announced) = value.length().filter(|length| *length > MAX_VALUE_BYTES) {
+            return Err(Error::value_too_long(announced));
+        }
+        let answer = self.kv.put(namespace, key, value, &options).await?;
+        let mut reply = Reply::new(&answer.state, self.cache.as_deref());
+        reply.etag(answer.body);
+        Ok(reply.finish(StatusCode::OK, Body::empty()))
+    }
+
+    pub(super) async fn delete(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        asked: &Asked<'_>,
+    ) -> Result<Response, Error> {
+        let options = DeleteOptions { condition: write_condition(asked.headers)? };
+        let answer = self.kv.delete(namespace, key, &options).await?;
+        Ok(Reply::new(&answer.state, self.cache.as_deref()).finish(StatusCode::OK, Body::empty()))
+    }
+}
+
+/// The metadata of the header's raw bytes, which are UTF-8 and not ASCII (contract §1.6).
+fn metadata(asked: &Asked<'_>) -> Result<Option<Metadata>, Error> {
+    let mut given = asked.headers.get_all(&names::CF_KV_METADATA).iter();
+    let Some(bytes) = given.next().map(http::HeaderValue::as_bytes) else {
+        return Ok(None);
+    };
+    if given.next().is_some() {
+        return Err(Error::new(Reason::MetadataInvalid, "CF-KV-Metadata must not be repeated"));
+    }
+    if bytes.len() > MAX_METADATA_BYTES {
+        return Err(Error::metadata_too_long(bytes.len()));
+    }
+    Metadata::parse(std::str::from_utf8(bytes).map_err(|_| Error::metadata_invalid())?)
+}

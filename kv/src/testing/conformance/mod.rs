@@ -1,0 +1,162 @@
+//! One table of cases for every implementation of [`Kv`]: `run_all` over a [`Harness`]. A case says what it
+//! expected and what it got, and every case has a KvNamespace of its own.
+
+mod conditions;
+mod expirations;
+mod keys;
+mod lists;
+mod values;
+
+use std::{fmt::Debug, sync::Arc};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use super::Harness;
+use crate::{
+    DeleteOptions, Entry, Error, GetOptions, Key, Kv, Lookup, Metadata, Namespace, PutOptions, Reason, Value,
+    Version,
+};
+
+/// Why a case failed.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause:?}")).unwrap_or_default();
+        Self(format!("unexpected error {} ({error}){cause}", error.reason().as_str()))
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
+/// One thing that every implementation does.
+pub struct Case {
+    /// A sentence.
+    pub name: &'static str,
+    run: fn(Scene) -> BoxFuture<'static, Outcome>,
+}
+
+impl Case {
+    const fn new(name: &'static str, run: fn(Scene) -> BoxFuture<'static, Outcome>) -> Self {
+        Self { name, run }
+    }
+}
+
+/// All cases.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    [values::cases(), keys::cases(), lists::cases(), conditions::cases(), expirations::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Runs all cases, one after the other.
+///
+/// # Errors
+/// Every failed case, a line each: its name, what was expected and what came.
+pub async fn run_all(harness: &Arc<dyn Harness>) -> Result<(), String> {
+    run_where(harness, |_| true).await
+}
+
+/// Runs the cases whose name is wanted.
+///
+/// # Errors
+/// As [`run_all`].
+pub async fn run_where(harness: &Arc<dyn Harness>, wanted: impl Fn(&str) -> bool) -> Result<(), String> {
+    let mut failed = Vec::new();
+    for case in cases().into_iter().filter(|case| wanted(case.name)) {
+        let scene =
+            Scene { kv: harness.kv(), namespace: harness.fresh().await, harness: Arc::clone(harness) };
+        if let Err(Failure(why)) = (case.run)(scene).await {
+            failed.push(format!("{}: {why}", case.name));
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+}
+
+/// What a case works on.
+struct Scene {
+    harness: Arc<dyn Harness>,
+    kv: Arc<dyn Kv>,
+    namespace: Namespace,
+}
+
+impl Scene {
+    async fn put(&self, key: &Key, value: impl Into<Value>) -> Result<Version, Error> {
+        self.put_with(key, value, PutOptions::default()).await
+    }
+
+    async fn put_with(
+        &self,
+        key: &Key,
+        value: impl Into<Value>,
+        options: PutOptions,
+    ) -> Result<Version, Error> {
+        self.kv.put(&self.namespace, key, value.into(), &options).await.map(|answer| answer.body)
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), Error> {
+        self.kv.delete(&self.namespace, key, &DeleteOptions::default()).await.map(|answer| answer.body)
+    }
+
+    async fn lookup(&self, key: &Key) -> Result<Lookup, Error> {
+        self.kv.get(&self.namespace, key, &GetOptions::default()).await.map(|answer| answer.body)
+    }
+
+    async fn entry(&self, key: &Key) -> Result<Option<(Bytes, Entry)>, Failure> {
+        match self.lookup(key).await? {
+            Lookup::Absent => Ok(None),
+            Lookup::Unchanged { .. } => {
+                Err(Failure(format!("{key:?} is Unchanged, which was not asked for")))
+            }
+            Lookup::Found(Entry { value, metadata, expiration, version }) => {
+                let bytes = value.into_bytes().await?;
+                let value = bytes.clone().into();
+                Ok(Some((bytes, Entry { value, metadata, expiration, version })))
+            }
+        }
+    }
+
+    async fn bytes(&self, key: &Key) -> Result<Option<Bytes>, Failure> {
+        Ok(self.entry(key).await?.map(|(bytes, _)| bytes))
+    }
+}
+
+fn equal<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Outcome {
+    if got == expected {
+        return Ok(());
+    }
+    Err(Failure(format!("{what}: expected {}, got {}", shown(&expected), shown(&got))))
+}
+
+fn holds(what: &str, condition: bool) -> Outcome {
+    if condition { Ok(()) } else { Err(Failure(format!("does not hold: {what}"))) }
+}
+
+/// Debug output in a length that a person reads.
+fn shown(value: &impl Debug) -> String {
+    const LONGEST: usize = 400;
+    let text = format!("{value:?}");
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text,
+    }
+}
+
+fn refused<T>(what: &str, result: Result<T, Error>, reason: Reason, text: &str) -> Outcome {
+    let Err(error) = result else {
+        return Err(Failure(format!("{what}: expected {} ({text}), got success", reason.as_str())));
+    };
+    equal(what, (error.reason().as_str(), error.to_string()), (reason.as_str(), text.to_owned()))
+}
+
+fn key(name: &str) -> Result<Key, Failure> {
+    Ok(Key::new(name)?)
+}
+
+fn metadata(text: &str) -> Result<Option<Metadata>, Failure> {
+    Ok(Metadata::parse(text)?)
+}
