@@ -6,3 +6,6 @@ mod write;
 
 pub use read::{CHUNK_CACHE_BYTES, ChunkCache, read};
 pub use write::{Shelved, shelve};
+
+#[cfg(test)]
+mod tests;

@@ -282,3 +282,6 @@ impl Upkeep {
         COLLECT_EVERY.min(self.grace / ROUNDS_PER_GRACE)
     }
 }
+
+#[cfg(test)]
+mod tests;
