@@ -87,7 +87,8 @@ impl<K: Kv> EdgeCache<K> {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Whether upstream has ever answered.
+    /// Whether upstream has ever answered, be it with a refusal. That it cannot reach its own origin, or has not
+    /// loaded yet, is not enough.
     #[must_use]
     pub fn has_heard_from_upstream(&self) -> bool {
         self.shared.answered.load(Ordering::Relaxed)
@@ -100,18 +101,12 @@ impl<K: Kv> EdgeCache<K> {
     }
 
     /// All metrics in OpenMetrics text, as of now.
-    ///
-    /// # Errors
-    /// Only where the text cannot be written, which memory does not refuse.
-    pub fn metrics_text(&self) -> Result<String, std::fmt::Error> {
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
         let shared = &self.shared;
         shared.cache.run_pending_tasks();
-        shared.metrics.text(
-            shared.cache.weighted_size(),
-            shared.cache.entry_count(),
-            shared.tasks.len(),
-            shared.circuit.state(),
-        )
+        let (bytes, entries) = (shared.cache.weighted_size(), shared.cache.entry_count());
+        shared.metrics.text(bytes, entries, shared.tasks.len(), shared.circuit.state())
     }
 
     /// Ends fetches and refreshes, and waits for writes that are on their way: their outcome is waited for, since
@@ -149,9 +144,12 @@ impl<K> Shared<K> {
         }
     }
 
-    pub(crate) fn answered(&self) {
+    /// Upstream answered, with or without success.
+    pub(crate) fn answered(&self, failure: Option<Reason>) {
         self.circuit.answered();
-        self.answered.store(true, Ordering::Relaxed);
+        if !failure.is_some_and(Reason::is_outage) {
+            self.answered.store(true, Ordering::Relaxed);
+        }
     }
 }
 

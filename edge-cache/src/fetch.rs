@@ -152,7 +152,8 @@ impl<K: Kv> Shared<K> {
         answer: Result<Result<T, Error>, tokio::time::error::Elapsed>,
     ) -> Result<T, Error> {
         let answer = answer.unwrap_or_else(|elapsed| Err(silence().with_source(elapsed)));
-        self.metrics.upstream(operation, answer.as_ref().err().map(Error::reason));
+        let failure = answer.as_ref().err().map(Error::reason);
+        self.metrics.upstream(operation, failure);
         match answer {
             Err(error) if is_silence(&error) => {
                 self.circuit.silent(Instant::now());
@@ -161,7 +162,7 @@ impl<K: Kv> Shared<K> {
                 Err(silence())
             }
             answered => {
-                self.answered();
+                self.answered(failure);
                 answered
             }
         }

@@ -1,9 +1,30 @@
 //! The edge cache of nearkv: Workers KV reads from memory, near the reader. [`EdgeCache`] is a
 //! [`nearkv::Kv`] over any other `Kv`: over the HTTP client in the binary, over the origin itself in
 //! development mode, over another edge as a tier.
+//!
+//! A read goes: `kv` (the operation) → `cache` (what is held) → `freshness` (may it be served) → `flight` and
+//! `fetch` (ask upstream, once per key) → `landing` (keep it, unless a write made it old). A write goes: `writes`
+//! (pass through; raise the `floor`; replace what is held; tell the `lists`).
+//!
+//! A whole edge in one process, as `kubectl-kv dev` runs one per region:
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use nearkv::{Kv, http::server::serve};
+//! # use nearkv_edge_cache::{Region, Settings};
+//! # use tokio_util::sync::CancellationToken;
+//! # async fn run(origin: Arc<dyn Kv>, stop: CancellationToken) -> Result<(), Box<dyn std::error::Error>> {
+//! let london = Region::new("london".parse()?, origin, &Settings::default());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8701").await?;
+//! serve(listener, london.router(), stop).await?;
+//! london.cache.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod cache;
 mod circuit;
+pub mod cli;
 mod fetch;
 mod flight;
 mod floor;
@@ -14,10 +35,13 @@ mod landing;
 mod life;
 mod lists;
 mod metrics;
+mod region;
+pub mod run;
 mod settings;
 mod slot;
 mod writes;
 
 pub use cache::EdgeCache;
 pub use circuit::CircuitState;
+pub use region::{Region, RegionName, RegionNameError};
 pub use settings::Settings;

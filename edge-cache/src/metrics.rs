@@ -1,7 +1,5 @@
 //! What an edge counts, in Prometheus' base units. A hit touches one atomic counter and no table.
 
-use std::fmt;
-
 use nearkv::{CacheStatus, Error, Reason};
 use parking_lot::Mutex;
 use prometheus_client::{
@@ -139,14 +137,8 @@ impl Metrics {
         count(&self.upstream, operation, failure.map_or("ok", Reason::as_str));
     }
 
-    /// Everything in OpenMetrics text.
-    pub(crate) fn text(
-        &self,
-        bytes: u64,
-        entries: u64,
-        tasks: usize,
-        circuit: CircuitState,
-    ) -> Result<String, fmt::Error> {
+    /// Everything in OpenMetrics text; empty if it cannot be written, which memory does not refuse.
+    pub(crate) fn text(&self, bytes: u64, entries: u64, tasks: usize, circuit: CircuitState) -> String {
         self.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
@@ -155,8 +147,10 @@ impl Metrics {
             self.circuit.get_or_create(&labels).set(i64::from(state == circuit));
         }
         let mut text = String::new();
-        encode(&mut text, &self.registry.lock())?;
-        Ok(text)
+        if let Err(error) = encode(&mut text, &self.registry.lock()) {
+            tracing::error!(%error, "failed to write the metrics");
+        }
+        text
     }
 }
 

@@ -105,7 +105,7 @@ impl<K: Kv> Shared<K> {
             let result = write.await;
             shared.metrics.upstream(operation, result.as_ref().err().map(Error::reason));
             match &result {
-                Ok(_) => shared.answered(),
+                Ok(_) => shared.answered(None),
                 Err(error) if is_silence(error) => shared.circuit.silent(Instant::now()),
                 Err(error) if matches!(error.reason(), Reason::OutcomeUnknown | Reason::Internal) => {
                     shared.doubt(&doubted);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::unimplemented)]
 
 mod coherence;
+mod conformance;
 mod freshness;
 mod harness;
 mod lists;

@@ -1,0 +1,107 @@
+//! One region's edge, ready to be listened on: the cache, and the binding face over it. The binary runs one over
+//! the HTTP client; development mode runs one per region in one process, over the origin itself.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use axum::Router;
+use nearkv::{
+    Kv,
+    http::server::{self, Admin},
+};
+
+use crate::{EdgeCache, Settings};
+
+/// Longest name of a region: it stands in a label and in a header.
+const MAX_REGION_BYTES: usize = 63;
+
+/// The name of a region: a DNS label, so that it fits into Kubernetes labels and into `Cache-Status`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegionName(String);
+
+/// A region's name is not a DNS label.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0:?} is no name for a region; please use 1 to 63 lower-case letters, digits and inner dashes, like `london`"
+)]
+pub struct RegionNameError(String);
+
+impl FromStr for RegionName {
+    type Err = RegionNameError;
+
+    fn from_str(text: &str) -> Result<Self, RegionNameError> {
+        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let is_label = (1..=MAX_REGION_BYTES).contains(&text.len())
+            && text.bytes().all(inner)
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        is_label.then(|| Self(text.to_owned())).ok_or_else(|| RegionNameError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for RegionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A region's edge. Whoever makes it serves [`Region::router`] and ends it with [`EdgeCache::shutdown`], once the
+/// server has drained.
+pub struct Region<K> {
+    /// Its name.
+    pub name: RegionName,
+    /// Its cache.
+    pub cache: EdgeCache<K>,
+}
+
+impl<K: Kv> Region<K> {
+    /// An edge with an empty cache in front of `upstream`: the origin, another edge, or a client of either.
+    #[must_use]
+    pub fn new(name: RegionName, upstream: K, settings: &Settings) -> Self {
+        Self { name, cache: EdgeCache::new(upstream, settings) }
+    }
+
+    /// The binding face over the cache, for a data listener.
+    pub fn router(&self) -> Router {
+        let settings = server::Settings { region: Some(self.name.to_string()) };
+        server::router(Arc::new(self.cache.clone()), &settings)
+    }
+
+    /// `/livez`, `/readyz` and `/metrics`, for an admin listener. Ready once upstream has answered for the first
+    /// time, and from then on: an edge whose origin goes away still has its cache. `upstream` names it in what
+    /// `/readyz` says until then.
+    pub fn admin_router(&self, upstream: &str) -> Router {
+        let admin = EdgeAdmin { cache: self.cache.clone(), upstream: upstream.to_owned() };
+        server::admin_router(Arc::new(admin))
+    }
+}
+
+struct EdgeAdmin<K> {
+    cache: EdgeCache<K>,
+    upstream: String,
+}
+
+impl<K: Kv> Admin for EdgeAdmin<K> {
+    fn waits_for(&self) -> Option<String> {
+        let ready = self.cache.has_heard_from_upstream();
+        (!ready).then(|| format!("the first answer of {}", self.upstream))
+    }
+
+    fn metrics(&self) -> String {
+        self.cache.metrics_text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_named_by_a_dns_label() {
+        for good in ["london", "eu-west-1", "x", &"r".repeat(63)] {
+            assert_eq!(good.parse::<RegionName>().unwrap().to_string(), good);
+        }
+        for bad in ["", "London", "-x", "x-", "a b", "a;b", "é", &"r".repeat(64)] {
+            assert!(bad.parse::<RegionName>().unwrap_err().to_string().contains("`london`"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The process `nearkv-edge-cache`: listeners, the first question to the origin, and an orderly end.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use nearkv::{
+    Error, GetOptions, Key, Kv, Namespace,
+    http::{
+        Client,
+        client::{ClientError, ClientSettings},
+        server::{ServeError, serve},
+    },
+};
+use tokio::{net::TcpListener, signal, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::{EdgeCache, Region, cli::Args};
+
+/// Pause between two questions to an origin that has not answered yet.
+const FIRST_ANSWER_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why the process ended other than as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The origin's URL cannot be used.
+    #[error("failed to make a client of the origin")]
+    Client(#[from] ClientError),
+    /// An address cannot be listened on.
+    #[error("failed to listen on {address} ({flag}); is it free, and this machine's?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The flag it came from.
+        flag: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A listener broke.
+    #[error("failed to serve")]
+    Serve(#[from] ServeError),
+    /// The signals that end the process cannot be heard.
+    #[error("failed to listen for signals")]
+    Signals(#[source] io::Error),
+    /// A name of this program's own is refused by the contract.
+    #[error("failed to name the question that asks whether the origin is there")]
+    Question(#[source] Error),
+    /// A second signal came before the end.
+    #[error("ended by a second signal; requests were dropped")]
+    Impatient,
+}
+
+/// Runs an edge until SIGTERM or Ctrl-C; a second one ends it at once.
+///
+/// # Errors
+/// [`RunError`].
+pub async fn run(args: Args) -> Result<(), RunError> {
+    let stop = CancellationToken::new();
+    let mut signals = Signals::new()?;
+    let edge = run_until(args, stop.clone());
+    tokio::pin!(edge);
+    tokio::select! {
+        ended = &mut edge => return ended,
+        () = signals.next() => tracing::info!("draining; a second signal ends it at once"),
+    }
+    stop.cancel();
+    tokio::select! {
+        ended = &mut edge => ended,
+        () = signals.next() => Err(RunError::Impatient),
+    }
+}
+
+/// Runs an edge until `stop`: then no more connections are taken, requests in flight are answered, writes on their
+/// way are seen through, and the admin listener goes last.
+///
+/// # Errors
+/// [`RunError`].
+pub async fn run_until(args: Args, stop: CancellationToken) -> Result<(), RunError> {
+    let client = Client::new(&args.origin, &ClientSettings::default())?;
+    let settings = args.settings();
+    let data = listen(args.listen, "--listen").await?;
+    let admin = listen(args.admin_listen, "--admin-listen").await?;
+    let region = Region::new(args.region, client, &settings);
+    tracing::info!(
+        origin = args.origin,
+        region = %region.name,
+        listen = %args.listen,
+        admin = %args.admin_listen,
+        cache_bytes = settings.cache_bytes,
+        "serving"
+    );
+
+    let admin_stop = CancellationToken::new();
+    let admin = serve(admin, region.admin_router(&args.origin), admin_stop.clone());
+    let data = async {
+        let served =
+            tokio::join!(serve(data, region.router(), stop.clone()), first_answer(&region.cache, &stop),);
+        region.cache.shutdown().await;
+        admin_stop.cancel();
+        served
+    };
+    let ((data, question), admin) = tokio::join!(data, admin);
+    data?;
+    admin?;
+    question.map_err(RunError::Question)
+}
+
+async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, flag, source })
+}
+
+/// Asks until the origin answers for the first time, so that the edge becomes ready without any reader. It asks for
+/// a KvNamespace that need not exist: that there is none is an answer.
+async fn first_answer<K: Kv>(cache: &EdgeCache<K>, stop: &CancellationToken) -> Result<(), Error> {
+    let namespace = Namespace::new("nearkv-edge", "ready")?;
+    let key = Key::new("ready")?;
+    while !cache.has_heard_from_upstream() {
+        let asked = async {
+            if let Err(error) = cache.get(&namespace, &key, &GetOptions::default()).await
+                && error.reason().is_outage()
+            {
+                tracing::warn!(%error, "waiting for the first answer of the origin");
+                sleep(FIRST_ANSWER_PAUSE).await;
+            }
+        };
+        tokio::select! {
+            () = asked => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    Ok(())
+}
+
+struct Signals {
+    terminate: signal::unix::Signal,
+    interrupt: signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, RunError> {
+        let hear = |kind| signal::unix::signal(kind).map_err(RunError::Signals);
+        Ok(Self {
+            terminate: hear(signal::unix::SignalKind::terminate())?,
+            interrupt: hear(signal::unix::SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
