@@ -1,36 +1,38 @@
 //! [`Origin`]: the face of the engine towards the controller, the HTTP servers and the command line. What is
-//! behind it is one [`Space`] per KvNamespace and one follower of all roots.
+//! behind it is one space per KvNamespace and one follower of all roots.
 
 use std::{collections::HashMap, sync::Arc};
 
 use futures::stream::BoxStream;
-use nearkv::{Answer, Clock, Error, Namespace, Random, Reason, Version};
-use parking_lot::RwLock;
-use tokio::sync::broadcast;
+use nearkv::{Answer, Clock, Error, Namespace, Random, Version};
+use parking_lot::{Mutex, RwLock};
+use tokio::{
+    sync::{Notify, Semaphore, broadcast},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Birth, BulkOutcome, Catalog, Declaration, DeclareOutcome, Mutation, NamespaceConfig, Report, Settings,
-    settings::CHANGES_KEPT, space::Space,
+    context::Context, settings::LOOKS_AT_ONCE, space::Space,
 };
 use crate::store::ObjectStore;
 
 /// The origin: all entries of all configured KvNamespaces in memory, in key order, and their data in an object
 /// store (design §6). Any number of origins may stand on the same store.
 pub struct Origin {
-    pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) catalog: Arc<dyn Catalog>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) random: Arc<Random>,
-    pub(super) settings: Settings,
-    /// This process among the writers of a root.
-    pub(super) process: String,
+    pub(super) context: Arc<Context>,
+    catalog: Arc<dyn Catalog>,
+    /// Live looks for unknown KvNamespaces take turns: many requests for one are one look.
+    looks: Semaphore,
     spaces: RwLock<HashMap<Namespace, Arc<Space>>>,
-    changes: broadcast::Sender<Namespace>,
+    /// Spaces whose tasks [`Origin::run`] has not started yet.
+    unstarted: Mutex<Vec<Arc<Space>>>,
+    start: Notify,
 }
 
 impl Origin {
-    /// An origin that knows no KvNamespace yet. Nothing happens before [`Origin::run`] is polled.
+    /// An origin that knows no KvNamespace yet. Nothing is followed or committed before [`Origin::run`] is polled.
     #[must_use]
     pub fn new(
         store: Arc<dyn ObjectStore>,
@@ -39,23 +41,37 @@ impl Origin {
         random: Arc<Random>,
         settings: Settings,
     ) -> Arc<Self> {
-        let process = random.hex128();
         Arc::new(Self {
-            store,
+            context: Arc::new(Context::new(store, clock, random, settings)),
             catalog,
-            clock,
-            random,
-            settings,
-            process,
+            looks: Semaphore::new(LOOKS_AT_ONCE),
             spaces: RwLock::default(),
-            changes: broadcast::Sender::new(CHANGES_KEPT),
+            unstarted: Mutex::default(),
+            start: Notify::new(),
         })
     }
 
     /// Follows the roots of all KvNamespaces, commits what is written, and keeps the proof of being current,
     /// until `shutdown`; then finishes the commits in flight and joins its tasks.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        shutdown.cancelled().await;
+        let mut tasks = JoinSet::new();
+        let follow = self.follow();
+        tokio::pin!(follow);
+        loop {
+            for space in std::mem::take(&mut *self.unstarted.lock()) {
+                let shutdown = shutdown.clone();
+                tasks.spawn(space.live(shutdown));
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = self.start.notified() => {}
+                () = &mut follow => {}
+                Some(ended) = tasks.join_next() => log_if_panicked(ended),
+            }
+        }
+        while let Some(ended) = tasks.join_next().await {
+            log_if_panicked(ended);
+        }
     }
 
     /// Takes a KvNamespace, or what has changed of it, from the watched KvNamespace objects. Idempotent. Its data
@@ -68,7 +84,13 @@ impl Origin {
             }
             space.close();
         }
-        spaces.insert(config.namespace.clone(), Space::new(config));
+        let namespace = config.namespace.clone();
+        let space = Space::new(Arc::clone(&self.context), config);
+        spaces.insert(namespace.clone(), Arc::clone(&space));
+        drop(spaces);
+        self.unstarted.lock().push(space);
+        self.start.notify_one();
+        self.context.announce(&namespace);
     }
 
     /// Drops a KvNamespace from memory because its object, in the life that `uid` names, is gone.
@@ -78,7 +100,8 @@ impl Origin {
             && let Some(space) = spaces.remove(namespace)
         {
             space.close();
-            self.announce(namespace);
+            self.context.budget.forget(namespace);
+            self.context.announce(namespace);
         }
     }
 
@@ -90,23 +113,21 @@ impl Origin {
     /// not to be trusted; `namespace-loading` (503) while an earlier KvNamespace's root waits for its deletion;
     /// what the store refuses.
     pub async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error> {
-        let _ = birth;
-        Err(Error::namespace_loading(namespace))
+        self.known(namespace)?.initialise(birth).await
     }
 
     /// Commits a declared set: its entries become declared, those of the set before that are not in it are
     /// deleted. Without any write to the store if it is in force already.
     ///
     /// # Errors
-    /// `request-invalid` (400) for an older generation than the one in force; limits, quota and the failures of a
-    /// write.
+    /// `request-invalid` (400) for an older generation than the one in force, or for another life of the
+    /// KvNamespace; limits, quota and the failures of a write.
     pub async fn declare(
         &self,
         namespace: &Namespace,
         declaration: Declaration,
     ) -> Result<DeclareOutcome, Error> {
-        let _ = declaration;
-        Err(Error::namespace_loading(namespace))
+        self.known(namespace)?.declare(declaration).await
     }
 
     /// Writes the root anew from memory, with a new incarnation, where it is missing or damaged.
@@ -114,7 +135,7 @@ impl Origin {
     /// # Errors
     /// `unavailable` (503) if memory holds no complete state; the failures of a write.
     pub async fn repair(&self, namespace: &Namespace) -> Result<Version, Error> {
-        Err(Error::namespace_loading(namespace))
+        self.known(namespace)?.repair().await
     }
 
     /// Writes any number of entries, visible by one swap or not at all.
@@ -124,33 +145,32 @@ impl Origin {
     pub async fn bulk(
         &self,
         namespace: &Namespace,
-        mutations: BoxStream<'static, Result<Mutation, Error>>,
+        mutations: BoxStream<'_, Result<Mutation, Error>>,
     ) -> Result<Answer<BulkOutcome>, Error> {
-        drop(mutations);
-        Err(Error::namespace_loading(namespace))
+        self.locate(namespace).await?.bulk(mutations).await
     }
 
     /// The state of a configured KvNamespace's data.
     #[must_use]
     pub fn report(&self, namespace: &Namespace) -> Option<Report> {
-        Some(self.space(namespace)?.report(self.clock.now()))
+        Some(self.space(namespace)?.report())
     }
 
     /// Tells whose health, declaration, deletion policy or incarnation has changed. Counters move without notice:
     /// they are read by a timer. A listener that lags has to look at every KvNamespace.
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<Namespace> {
-        self.changes.subscribe()
+        self.context.changes.subscribe()
     }
 
     /// Whether this replica folds, checkpoints and collects: the holder of the lease does. Others only fold when
     /// they meet a full root.
     pub fn set_maintainer(&self, on: bool) {
-        let _ = on;
+        self.context.set_maintainer(on);
     }
 
-    /// The configured KvNamespaces whose data are still to be loaded: `/readyz` waits until there are none, once,
-    /// after the KvNamespace objects have been listed.
+    /// The configured KvNamespaces whose data are still to be looked for: `/readyz` waits until there are none,
+    /// once, after the KvNamespace objects have been listed.
     #[must_use]
     pub fn loading(&self) -> Vec<Namespace> {
         let spaces = self.spaces.read();
@@ -161,15 +181,43 @@ impl Origin {
     /// checkpoints stop.
     #[must_use]
     pub fn clock_skew_ms(&self) -> Option<i64> {
-        self.store.clock_skew_ms()
+        self.context.store.clock_skew_ms()
     }
 
     pub(super) fn space(&self, namespace: &Namespace) -> Option<Arc<Space>> {
         self.spaces.read().get(namespace).cloned()
     }
 
-    pub(super) fn announce(&self, namespace: &Namespace) {
-        // Nobody listening is no loss: a listener starts by looking at everything.
-        let _ = self.changes.send(namespace.clone());
+    pub(super) fn all(&self) -> Vec<Arc<Space>> {
+        self.spaces.read().values().cloned().collect()
+    }
+
+    fn known(&self, namespace: &Namespace) -> Result<Arc<Space>, Error> {
+        self.space(namespace).ok_or_else(|| Error::namespace_missing(namespace))
+    }
+
+    /// The space of a KvNamespace that a client names: a live look before it is told that there is none.
+    pub(super) async fn locate(&self, namespace: &Namespace) -> Result<Arc<Space>, Error> {
+        if let Some(space) = self.space(namespace) {
+            return Ok(space);
+        }
+        let Ok(_turn) = self.looks.acquire().await else { return Err(Error::namespace_loading(namespace)) };
+        if let Some(space) = self.space(namespace) {
+            return Ok(space);
+        }
+        match self.catalog.look(namespace).await? {
+            Some(config) => self.configure(config),
+            None => return Err(Error::namespace_missing(namespace)),
+        }
+        let space = self.known(namespace)?;
+        // Whatever this shows, the operation itself says it in its own words.
+        let _ = space.refresh().await;
+        Ok(space)
+    }
+}
+
+fn log_if_panicked(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a task of the origin has failed");
     }
 }

@@ -13,41 +13,41 @@ impl Kv for Origin {
     async fn get(
         &self,
         namespace: &Namespace,
-        _key: &Key,
-        _options: &GetOptions,
+        key: &Key,
+        options: &GetOptions,
     ) -> Result<Answer<Lookup>, Error> {
-        Err(Error::namespace_loading(namespace))
+        self.locate(namespace).await?.get(key, options).await
     }
 
     async fn get_many(
         &self,
         namespace: &Namespace,
-        _keys: &[Key],
-        _options: &ReadOptions,
+        keys: &[Key],
+        options: &ReadOptions,
     ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
-        Err(Error::namespace_loading(namespace))
+        self.locate(namespace).await?.get_many(keys, options).await
     }
 
     async fn put(
         &self,
         namespace: &Namespace,
-        _key: &Key,
-        _value: Value,
-        _options: &PutOptions,
+        key: &Key,
+        value: Value,
+        options: &PutOptions,
     ) -> Result<Answer<Version>, Error> {
-        Err(Error::namespace_loading(namespace))
+        self.locate(namespace).await?.put(key, value, options).await
     }
 
     async fn delete(
         &self,
         namespace: &Namespace,
-        _key: &Key,
-        _options: &DeleteOptions,
+        key: &Key,
+        options: &DeleteOptions,
     ) -> Result<Answer<()>, Error> {
-        Err(Error::namespace_loading(namespace))
+        self.locate(namespace).await?.delete(key, options).await
     }
 
-    async fn list(&self, namespace: &Namespace, _options: &ListOptions) -> Result<Answer<Page>, Error> {
-        Err(Error::namespace_loading(namespace))
+    async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {
+        self.locate(namespace).await?.list(options).await
     }
 }

@@ -3,6 +3,11 @@
 
 use std::time::Duration;
 
+use super::{
+    budget::{BUDGET_BYTES, BUDGET_OBJECTS},
+    pacing::PacingSettings,
+};
+
 /// Encoded root, inline records included, beyond which a commit spills the inline records into a segment.
 /// Below it a commit is one write; above it a swap costs more than the second object does (design §6).
 pub(super) const INLINE_ROOT_BYTES: usize = 12 * 1024;
@@ -20,7 +25,10 @@ pub(super) const CONFLICT_PAUSE: Duration = Duration::from_millis(2);
 /// Longest pause after a lost swap: no write waits more than a second for fairness (invariant 3).
 pub(super) const CONFLICT_PAUSE_MOST: Duration = Duration::from_millis(50);
 /// Gap that a winner leaves when it has just seen another replica's commit, so that the other gets its turn.
+/// As long as the last commit took, at least this.
 pub(super) const FAIR_GAP: Duration = Duration::from_millis(3);
+/// Longest such gap.
+pub(super) const FAIR_GAP_MOST: Duration = Duration::from_millis(50);
 /// First pause before an unknown outcome is looked at again, doubled each time.
 pub(super) const UNKNOWN_PAUSE: Duration = Duration::from_millis(20);
 /// Longest such pause.
@@ -32,8 +40,6 @@ pub(super) const WRITERS_MOST: usize = 48;
 /// How long after a swap was sent the absence of the own entry proves that it was not committed: far less than
 /// any entry is kept, however many processes come and go.
 pub(super) const ABSENCE_PROVES: Duration = Duration::from_secs(60);
-/// Segments in the root at which they are folded (design §6).
-pub(super) const FOLD_SEGMENTS: usize = 8;
 /// Segments in the root at which every replica folds, also one that is not the maintainer.
 pub(super) const FULL_SEGMENTS: usize = 16;
 /// How long the watch may be silent before the roots are listed: the bound on how late a reader hears that its
@@ -47,14 +53,10 @@ pub(super) const FOLLOW_TICK: Duration = Duration::from_millis(250);
 pub(super) const RELOAD_PAUSE: Duration = Duration::from_millis(100);
 /// Longest such pause.
 pub(super) const RELOAD_PAUSE_MOST: Duration = Duration::from_secs(5);
-/// Segments, pages or chunks requested at a time when data are loaded.
-pub(super) const LOAD_PARALLEL: usize = 16;
 /// Most live looks for unknown KvNamespaces at a time (design §4: never cached).
 pub(super) const LOOKS_AT_ONCE: usize = 4;
 /// Most changes a slow listener may be behind before it is told to look at everything.
 pub(super) const CHANGES_KEPT: usize = 1024;
-/// How far the clock may be off the store's before checkpoints stop (design §6).
-pub(super) const SKEW_MOST: Duration = Duration::from_secs(2);
 
 /// What an operator of the program can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,12 @@ pub struct Settings {
     pub queue_writes: usize,
     /// Most bytes of records that wait, per KvNamespace.
     pub queue_bytes: usize,
+    /// Most bytes that all KvNamespaces together may take in the store, garbage included.
+    pub budget_bytes: u64,
+    /// Most objects.
+    pub budget_objects: u64,
+    /// What this process may send to the store; `None` for no limit.
+    pub pacing: Option<PacingSettings>,
 }
 
 impl Default for Settings {
@@ -77,6 +85,9 @@ impl Default for Settings {
             write_deadline: Duration::from_secs(10),
             queue_writes: 20_000,
             queue_bytes: 16 * 1024 * 1024,
+            budget_bytes: BUDGET_BYTES,
+            budget_objects: BUDGET_OBJECTS,
+            pacing: Some(PacingSettings::default()),
         }
     }
 }

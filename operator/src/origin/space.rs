@@ -1,30 +1,128 @@
 //! One KvNamespace in memory: its configuration, the newest snapshot of its data, and what is known about both.
+//! Readers take the snapshot without a lock; whoever has a newer one publishes it here.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use arc_swap::ArcSwap;
-use nearkv::{Namespace, UnixMillis};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use nearkv::{Error, Namespace, Reason};
 use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{Health, NamespaceConfig, Report};
+use super::{
+    Health, NamespaceConfig, Report,
+    ages::Age,
+    ask::{Ask, Done, What},
+    batch::Batch,
+    context::Context,
+    format::{Drafter, Record, Root, Writer},
+    queue::{NotTaken, Queue},
+    settings::{WRITER_KEPT, WRITERS_MOST},
+    snapshot::{Snapshot, owner},
+    workshop::Workshop,
+};
+use crate::store::Object;
+
+/// How many segments just written are kept for the own watch event that names them.
+const RECENT_SEGMENTS: usize = 16;
 
 /// A configured KvNamespace.
 pub(super) struct Space {
+    pub(super) context: Arc<Context>,
     pub(super) namespace: Namespace,
     config: ArcSwap<NamespaceConfig>,
-    health: Mutex<Health>,
+    view: ArcSwapOption<Snapshot>,
+    standing: Mutex<Standing>,
+    /// When the snapshot was last proven to be the newest state, in µs since `started`; 0 for never.
+    proven: AtomicU64,
+    started: Instant,
+    pub(super) queue: Queue,
+    pub(super) inbox: Inbox,
+    /// Only one root at a time is fetched for and applied.
+    pub(super) applying: tokio::sync::Mutex<()>,
+    recent: Mutex<VecDeque<(String, Arc<[Record]>)>>,
+    writers: Mutex<HashMap<String, (u64, Instant)>>,
+    batches: AtomicU64,
+    /// The snapshot is another one. For the upkeep.
+    pub(super) moved: Notify,
+    /// The configuration is another one. For the upkeep.
+    pub(super) reconfigured: Notify,
     /// Cancelled when the KvNamespace is gone or has another UID.
-    closed: CancellationToken,
+    pub(super) closed: CancellationToken,
+}
+
+struct Standing {
+    health: Health,
+    settled: bool,
+}
+
+/// What the follower has heard and the space has not looked at yet: the newest wins.
+#[derive(Default)]
+pub(super) struct Inbox {
+    heard: Mutex<Heard>,
+    pub(super) arrived: Notify,
+}
+
+#[derive(Default)]
+pub(super) struct Heard {
+    /// A root object, with the moment of hearing of it.
+    pub(super) object: Option<(Object, Instant)>,
+    /// Whether the root has to be read.
+    pub(super) check: bool,
+}
+
+impl Inbox {
+    pub(super) fn tell(&self, object: Object, at: Instant) {
+        self.heard.lock().object = Some((object, at));
+        self.arrived.notify_one();
+    }
+
+    pub(super) fn ask_for_check(&self) {
+        self.heard.lock().check = true;
+        self.arrived.notify_one();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let heard = self.heard.lock();
+        heard.object.is_none() && !heard.check
+    }
+
+    pub(super) fn take(&self) -> Heard {
+        std::mem::take(&mut self.heard.lock())
+    }
 }
 
 impl Space {
-    pub(super) fn new(config: NamespaceConfig) -> Arc<Self> {
+    pub(super) fn new(context: Arc<Context>, config: NamespaceConfig) -> Arc<Self> {
+        let inbox = Inbox::default();
+        inbox.ask_for_check();
         Arc::new(Self {
             namespace: config.namespace.clone(),
             config: ArcSwap::from_pointee(config),
-            health: Mutex::new(Health::Loading),
+            view: ArcSwapOption::empty(),
+            standing: Mutex::new(Standing { health: Health::Loading, settled: false }),
+            proven: AtomicU64::new(0),
+            started: Instant::now(),
+            queue: Queue::new(&context.settings),
+            inbox,
+            applying: tokio::sync::Mutex::default(),
+            recent: Mutex::default(),
+            writers: Mutex::default(),
+            batches: AtomicU64::new(0),
+            moved: Notify::new(),
+            reconfigured: Notify::new(),
             closed: CancellationToken::new(),
+            context,
         })
     }
 
@@ -36,6 +134,8 @@ impl Space {
         }
         if **present != *config {
             self.config.store(Arc::new(config.clone()));
+            self.reconfigured.notify_one();
+            self.inbox.ask_for_check();
         }
         true
     }
@@ -44,23 +144,235 @@ impl Space {
         self.config.load_full()
     }
 
+    pub(super) fn view(&self) -> Option<Arc<Snapshot>> {
+        self.view.load_full()
+    }
+
+    /// Ends everything: the KvNamespace is gone, or another one has its name.
     pub(super) fn close(&self) {
         self.closed.cancel();
+        Batch::new(self.queue.close()).refuse(&Error::namespace_missing(&self.namespace));
+    }
+
+    /// Whether memory shows what a readable root says.
+    pub(super) fn is_sound(&self) -> bool {
+        matches!(self.health(), Health::Ready | Health::PartDamaged { .. } | Health::StoreRefused { .. })
+    }
+
+    /// Follows and commits until `shutdown` or the end of the space.
+    pub(super) async fn live(self: Arc<Self>, shutdown: CancellationToken) {
+        let end = shutdown.child_token();
+        let closed = async {
+            tokio::select! {
+                () = self.closed.cancelled() => end.cancel(),
+                () = end.cancelled() => {}
+            }
+        };
+        let attend = async {
+            tokio::select! {
+                () = end.cancelled() => {}
+                () = self.attend() => {}
+            }
+        };
+        tokio::join!(closed, attend, self.commit_all(&end), self.keep_up(&end));
+    }
+
+    /// Makes a snapshot the one that readers see, unless they see a later one already. `force` where a read of the
+    /// root has confirmed that this one is the truth, whatever was seen before.
+    pub(super) fn publish(&self, snapshot: Arc<Snapshot>, force: bool) -> Arc<Snapshot> {
+        let standing = self.standing.lock();
+        let present = self.view.load_full();
+        if let Some(present) = &present {
+            let same_data = present.root.incarnation == snapshot.root.incarnation;
+            if !force && !(same_data && present.root.swap <= snapshot.root.swap) {
+                return Arc::clone(present);
+            }
+        }
+        self.observe_writers(&snapshot.root);
+        self.view.store(Some(Arc::clone(&snapshot)));
+        drop(standing);
+        self.moved.notify_one();
+        let moved = present.is_none_or(|present| {
+            present.root.incarnation != snapshot.root.incarnation
+                || present.root.declared != snapshot.root.declared
+                || present.policy() != snapshot.policy()
+        });
+        if moved {
+            self.context.announce(&self.namespace);
+        }
+        snapshot
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.standing.lock().health.clone()
+    }
+
+    pub(super) fn set_health(&self, health: Health) {
+        let mut standing = self.standing.lock();
+        standing.settled |= health != Health::Loading;
+        if standing.health != health {
+            tracing::info!(namespace = %self.namespace, from = standing.health.as_str(), to = health.as_str(), "health changed");
+            standing.health = health;
+            drop(standing);
+            self.context.announce(&self.namespace);
+        }
+    }
+
+    /// A first look has been taken, whatever it showed.
+    pub(super) fn settle(&self) {
+        self.standing.lock().settled = true;
     }
 
     pub(super) fn is_settled(&self) -> bool {
-        *self.health.lock() != Health::Loading
+        self.standing.lock().settled
     }
 
-    pub(super) fn report(&self, _now: UnixMillis) -> Report {
+    /// Whether the state may be written upon; else the refusal.
+    pub(super) fn writable(&self) -> Result<Arc<Snapshot>, Error> {
+        let health = self.health();
+        match (&health, self.view()) {
+            (Health::Ready | Health::PartDamaged { .. } | Health::StoreRefused { .. }, Some(view)) => {
+                Ok(view)
+            }
+            (Health::Loading, _) | (Health::Ready, None) => Err(Error::namespace_loading(&self.namespace)),
+            _ => Err(self.damaged(&health)),
+        }
+    }
+
+    /// The refusal of what a damaged root does not allow.
+    pub(super) fn damaged(&self, health: &Health) -> Error {
+        let (account, name) = (self.namespace.account(), self.namespace.name());
+        let what = match health {
+            Health::RootMissing => "is missing".to_owned(),
+            Health::RootDamaged { detail } => format!("is damaged ({detail})"),
+            Health::NameTaken { detail } => format!("has its name taken ({detail})"),
+            _ => format!("is not to be trusted ({})", health.as_str()),
+        };
+        Error::new(
+            Reason::NamespaceDamaged,
+            format!(
+                "The root ConfigMap {name}.kv of KvNamespace {account}/{name} {what}: nothing is written; repair it with: kubectl kv repair {name} -n {account}"
+            ),
+        )
+    }
+
+    /// The state was the newest one at `at`.
+    pub(super) fn prove(&self, at: Instant) {
+        let micros = at.saturating_duration_since(self.started).as_micros();
+        self.proven.fetch_max(u64::try_from(micros).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+    }
+
+    /// How long ago the state was last proven to be the newest.
+    pub(super) fn age(&self) -> Duration {
+        let proven = Duration::from_micros(self.proven.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(proven)
+    }
+
+    pub(super) fn next_batch(&self) -> u64 {
+        self.batches.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Where this KvNamespace's parts are made.
+    pub(super) fn workshop(&self) -> Workshop {
+        let config = self.config();
+        let owner = owner(&self.namespace, &config.uid, config.deletion_policy);
+        Workshop {
+            store: Arc::clone(&self.context.store),
+            random: Arc::clone(&self.context.random),
+            budget: Arc::clone(&self.context.budget),
+            drafter: Drafter { namespace: self.namespace.clone(), owner },
+        }
+    }
+
+    pub(super) fn remember_segment(&self, name: String, records: Arc<[Record]>) {
+        let mut recent = self.recent.lock();
+        if recent.len() == RECENT_SEGMENTS {
+            recent.pop_front();
+        }
+        recent.push_back((name, records));
+    }
+
+    pub(super) fn recent_segment(&self, name: &str) -> Option<Arc<[Record]>> {
+        self.recent.lock().iter().find(|(segment, _)| segment == name).map(|(_, records)| Arc::clone(records))
+    }
+
+    fn observe_writers(&self, root: &Root) {
+        let mut seen = self.writers.lock();
+        seen.retain(|process, _| root.writers.contains_key(process));
+        for (process, Writer { batch, .. }) in &root.writers {
+            match seen.get(process) {
+                Some((known, _)) if known == batch => {}
+                _ => {
+                    seen.insert(process.clone(), (*batch, Instant::now()));
+                }
+            }
+        }
+    }
+
+    /// The writers of a root that may be forgotten: those that this process has itself seen unchanged for the
+    /// whole time, by the monotonic clock; and the oldest of too many.
+    pub(super) fn forgettable(&self, root: &Root) -> Vec<String> {
+        let seen = self.writers.lock();
+        let unchanged = |process: &String, writer: &Writer| {
+            seen.get(process)
+                .is_some_and(|(batch, since)| *batch == writer.batch && since.elapsed() >= WRITER_KEPT)
+        };
+        let others = || root.writers.iter().filter(|(process, _)| **process != self.context.process);
+        let mut forgotten: Vec<String> = others()
+            .filter(|(process, writer)| unchanged(process, writer))
+            .map(|(process, _)| process.clone())
+            .collect();
+        let mut left: Vec<_> = others().filter(|(process, _)| !forgotten.contains(process)).collect();
+        left.sort_by_key(|(_, writer)| writer.at);
+        let surplus = left.len().saturating_sub(WRITERS_MOST);
+        forgotten.extend(left.into_iter().take(surplus).map(|(process, _)| process.clone()));
+        forgotten
+    }
+
+    /// Hands the committer something to do and waits for the answer. Who goes away meanwhile does not stop it.
+    pub(super) async fn ask(&self, what: What, objects: Option<Age>) -> Result<Done, Error> {
+        let (reply, answer) = oneshot::channel();
+        let deadline = Instant::now() + self.context.settings.write_deadline;
+        let ask = Ask { what, deadline, objects, reply: Some(reply) };
+        self.queue.push(ask).map_err(|refusal| match refusal {
+            NotTaken::Full => Error::new(
+                Reason::Throttled,
+                format!("Too many writes to KvNamespace {} are waiting", self.namespace),
+            )
+            .with_retry_after(Duration::from_secs(1)),
+            NotTaken::Closed => Error::namespace_missing(&self.namespace),
+        })?;
+        answer.await.unwrap_or_else(|_| {
+            Err(Error::new(
+                Reason::OutcomeUnknown,
+                "The write was given up by a shutdown; it may have happened",
+            ))
+        })
+    }
+
+    /// The state for `status` and metrics.
+    pub(super) fn report(&self) -> Report {
+        let health = self.health();
+        let Some(view) = self.view() else {
+            return Report {
+                health,
+                version: None,
+                keys: 0,
+                bytes: 0,
+                objects: 0,
+                declared: None,
+                deletion_policy: None,
+            };
+        };
+        let usage = view.entries.usage(self.context.clock.now());
         Report {
-            health: self.health.lock().clone(),
-            version: None,
-            keys: 0,
-            bytes: 0,
-            objects: 0,
-            declared: None,
-            deletion_policy: None,
+            health,
+            version: Some(view.version()),
+            keys: usage.keys,
+            bytes: usage.bytes,
+            objects: view.objects(),
+            declared: view.root.declared.as_ref().map(|mark| (mark.uid.clone(), mark.generation)),
+            deletion_policy: Some(view.policy()),
         }
     }
 }

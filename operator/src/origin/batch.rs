@@ -1,0 +1,83 @@
+//! The asks of one commit, until each has its answer.
+
+use std::time::Duration;
+
+use nearkv::{Clock, Error, Reason};
+use tokio::time::Instant;
+
+use super::{
+    ages::Age,
+    ask::{Ask, Done, What},
+};
+
+/// What is committed together.
+#[derive(Debug)]
+pub(super) struct Batch {
+    asks: Vec<Ask>,
+}
+
+impl Batch {
+    pub(super) fn new(asks: Vec<Ask>) -> Self {
+        Self { asks }
+    }
+
+    pub(super) fn whats(&self) -> impl Iterator<Item = &What> {
+        self.asks.iter().map(|ask| &ask.what)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.asks.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.asks.is_empty()
+    }
+
+    /// Whether nobody waits for an answer any more.
+    pub(super) fn is_answered(&self) -> bool {
+        self.asks.iter().all(Ask::is_answered)
+    }
+
+    /// Answers what is past its deadline, and keeps it: it may be in flight.
+    pub(super) fn answer_late(&mut self, now: Instant, error: &Error) {
+        for ask in self.asks.iter_mut().filter(|ask| ask.deadline <= now) {
+            ask.answer(Err(error.clone()));
+        }
+    }
+
+    /// Lets go of what has been answered. Only while nothing is in flight.
+    pub(super) fn drop_answered(&mut self) {
+        self.asks.retain(|ask| !ask.is_answered());
+    }
+
+    /// Answers everybody.
+    pub(super) fn refuse(&mut self, error: &Error) {
+        for ask in &mut self.asks {
+            ask.answer(Err(error.clone()));
+        }
+    }
+
+    /// Gives everybody the own verdict.
+    pub(super) fn deliver(&mut self, verdicts: Vec<Result<Done, Error>>) {
+        for (ask, verdict) in self.asks.iter_mut().zip(verdicts) {
+            ask.answer(verdict);
+        }
+    }
+
+    /// Refuses what names objects that may be collected before the root names them (invariant 6).
+    pub(super) fn refuse_aged(&mut self, clock: &dyn Clock, most: Duration) {
+        let aged = |objects: &Age| objects.elapsed(clock) >= most;
+        for ask in self.asks.iter_mut().filter(|ask| ask.objects.as_ref().is_some_and(aged)) {
+            ask.answer(Err(Error::new(
+                Reason::Unavailable,
+                "The value took too long to arrive and be committed; nothing was written",
+            )));
+        }
+        self.drop_answered();
+    }
+
+    /// How long the most patient still waits.
+    pub(super) fn time_left(&self, now: Instant) -> Duration {
+        self.asks.iter().map(|ask| ask.time_left(now)).max().unwrap_or_default()
+    }
+}

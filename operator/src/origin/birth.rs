@@ -1,0 +1,138 @@
+//! How a KvNamespace's data begin: an empty root, an adopted one, or, after damage, a new one from memory. The
+//! only places where a root is created or its incarnation minted.
+
+use std::sync::Arc;
+
+use nearkv::{Error, Incarnation, Reason, Version};
+
+use super::{
+    Birth, Health,
+    adopt::{self, Kind},
+    format::{Drafter, Root, root_name},
+    pages::{self, NewPage, PageEntry, PlannedPage},
+    snapshot::Snapshot,
+    space::Space,
+};
+use crate::store::{Draft, StoreError};
+
+impl Space {
+    pub(super) async fn initialise(&self, birth: Birth) -> Result<Version, Error> {
+        let name = root_name(&self.namespace);
+        let present = self.context.store.get(&name).await;
+        let is_there = present.map_err(|error| unreachable("read the root").with_source(error))?.is_some();
+        if !is_there {
+            if birth == Birth::Past || self.view().is_some() {
+                self.set_health(Health::RootMissing);
+                return Err(self.damaged(&Health::RootMissing));
+            }
+            let incarnation = Incarnation::mint(&self.context.random);
+            let root = Root::empty(self.namespace.clone(), incarnation);
+            let workshop = self.workshop();
+            let draft = workshop.drafter.root(root.encode());
+            self.context.budget.charge(&self.namespace, draft.content.size(), 1)?;
+            match self.context.store.create(&draft).await {
+                // Taken: another replica was first. Unknown: the read that follows tells.
+                Ok(_) | Err(StoreError::Exists(_) | StoreError::Unknown { .. }) => {}
+                Err(error) => return Err(self.refused(error)),
+            }
+        }
+        Ok(self.refresh().await?.version())
+    }
+
+    /// Writes the root anew. What is there is replaced only if it is ours, however damaged.
+    pub(super) async fn repair(&self) -> Result<Version, Error> {
+        let Some(view) = self.view() else {
+            return Err(Error::new(
+                Reason::Unavailable,
+                format!(
+                    "This replica holds no state of KvNamespace {}: repair it at one that does, or restore the ConfigMaps from a backup",
+                    self.namespace
+                ),
+            ));
+        };
+        let present = self.context.store.get(&root_name(&self.namespace)).await;
+        let present = match present {
+            Ok(present) => present,
+            Err(error) => return Err(unreachable("read the root").with_source(error)),
+        };
+        if let Some(object) = &present
+            && let kind @ (Kind::Doomed | Kind::Foreign(_)) = adopt::kind(&self.config(), object)
+        {
+            let detail = match kind {
+                Kind::Foreign(detail) => detail,
+                _ => "it is an earlier KvNamespace's, and about to be deleted".to_owned(),
+            };
+            return Err(self.damaged(&Health::NameTaken { detail }));
+        }
+        let draft = self.rewrite(&view).await?;
+        let written = match present.map(|object| object.meta.token) {
+            Some(token) => self.context.store.replace(&draft, &token).await,
+            None => self.context.store.create(&draft).await,
+        };
+        match written {
+            Ok(_) | Err(StoreError::Unknown { .. }) => {}
+            Err(error) => return Err(self.refused(error)),
+        }
+        let repaired = self.refresh().await?;
+        if repaired.root.incarnation == view.root.incarnation {
+            return Err(unreachable("write the root"));
+        }
+        Ok(repaired.version())
+    }
+
+    /// Writes all entries of memory into new pages, and drafts a root that names them.
+    async fn rewrite(&self, view: &Arc<Snapshot>) -> Result<Draft, Error> {
+        let workshop = self.workshop();
+        let expired_before =
+            pages::expired_before(self.context.clock.now()).max(view.manifest.expired_before);
+        let of = Arc::clone(view);
+        let planned = tokio::task::spawn_blocking(move || {
+            let entry = |slot: &'_ Arc<super::entries::Slot>| (slot.version, slot.put.clone());
+            let entries: Vec<_> = of.entries.iter().map(entry).collect();
+            let entries = entries.iter().map(|(version, put)| PageEntry { version: *version, put });
+            pages::plan(&[], 0, entries, expired_before)
+        });
+        let planned = planned.await.map_err(|error| unreachable("plan the pages").with_source(error))?;
+        let (mut pages, mut drafts) = (Vec::new(), Vec::new());
+        for page in planned {
+            match page {
+                PlannedPage::Kept(page) => pages.push(page),
+                PlannedPage::New(NewPage { from, entries, lines }) => {
+                    let (page, draft) = workshop.page(from, entries, lines);
+                    pages.push(page);
+                    drafts.push(draft);
+                }
+            }
+        }
+        let marks = (view.root.version, expired_before);
+        let (reference, _, manifests) =
+            workshop.manifest(&super::format::Manifest::default(), marks, pages, Vec::new());
+        drafts.extend(manifests);
+        workshop.create(drafts).await?;
+        let incarnation = Incarnation::mint(&self.context.random);
+        let root = Root {
+            version: view.root.version,
+            declared: view.root.declared.clone(),
+            manifest: Some(reference),
+            ..Root::empty(self.namespace.clone(), incarnation)
+        };
+        Ok(Drafter { namespace: self.namespace.clone(), owner: workshop.drafter.owner }.root(root.encode()))
+    }
+
+    fn refused(&self, error: StoreError) -> Error {
+        let text = match &error {
+            StoreError::Refused { message, .. } => {
+                self.set_health(Health::StoreRefused { detail: message.clone() });
+                return Error::new(Reason::StoreRefused, format!("The store refuses the root: {message}"));
+            }
+            StoreError::Throttled { .. } => "the store asks for patience",
+            StoreError::Conflict(_) | StoreError::Exists(_) => "somebody else wrote the root first",
+            _ => "write the root",
+        };
+        unreachable(text).with_source(error)
+    }
+}
+
+fn unreachable(action: &str) -> Error {
+    Error::new(Reason::Unavailable, format!("The store cannot be reached: {action}"))
+}

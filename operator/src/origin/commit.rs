@@ -1,0 +1,273 @@
+//! The committer: takes what has queued up, judges it against the newest root, creates what the next root names,
+//! and swaps the root on condition that it is still the one that was judged (design §6 invariants 1 to 6).
+
+use std::{sync::Arc, time::Duration};
+
+use nearkv::{Error, Reason};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Health,
+    ages::Age,
+    batch::Batch,
+    format::Drafter,
+    judge::{self, Judged},
+    next::{self, Created, Next, Signature},
+    outcome::{Outcome, Swap},
+    pace::Pace,
+    settings::{CONFLICT_PAUSE, CONFLICT_PAUSE_MOST},
+    snapshot::Snapshot,
+    space::Space,
+};
+use crate::store::{Meta, StoreError};
+
+impl Space {
+    /// Commits what is asked for until `end`, which is that of the space or of the program; then refuses what waits.
+    pub(super) async fn commit_all(&self, end: &CancellationToken) {
+        let mut pace = Pace::default();
+        loop {
+            tokio::select! {
+                biased;
+                () = end.cancelled() => break,
+                () = self.queue.arrival() => {}
+            }
+            while self.queue.len() > 0 && !end.is_cancelled() {
+                pace.gather(&self.queue).await;
+                let mut batch = Batch::new(self.queue.take());
+                let (started, size) = (Instant::now(), batch.len());
+                let contended = self.commit(&mut batch).await;
+                pace.committed(started.elapsed(), size);
+                if contended {
+                    pace.leave_a_gap(&self.context.random).await;
+                }
+            }
+        }
+        let refusal = if self.closed.is_cancelled() {
+            Error::namespace_missing(&self.namespace)
+        } else {
+            Error::new(Reason::Unavailable, "The origin is shutting down; nothing was written")
+        };
+        Batch::new(self.queue.close()).refuse(&refusal);
+    }
+
+    /// Commits a batch, or answers why not; whether another replica was seen to write.
+    async fn commit(&self, batch: &mut Batch) -> bool {
+        let mut attempt = Attempt::new();
+        let mut contended = false;
+        loop {
+            batch.answer_late(Instant::now(), &too_late());
+            batch.drop_answered();
+            batch.refuse_aged(&*self.context.clock, self.context.settings.grace / 2);
+            if batch.is_empty() {
+                return contended;
+            }
+            let base = match self.writable() {
+                Ok(base) => base,
+                Err(refusal) => {
+                    batch.refuse(&refusal);
+                    return contended;
+                }
+            };
+            contended |= self.others_wrote(&base);
+            let judged = judge::judge(&base, &self.config(), self.context.clock.now(), batch.whats());
+            let step = if judged.changed {
+                self.write(batch, &base, judged, &mut attempt).await
+            } else {
+                self.confirm(batch, &base, judged).await
+            };
+            match step {
+                Step::Done => return contended,
+                Step::Again => {}
+                Step::Lost => {
+                    contended = true;
+                    self.catch_up(batch, &mut attempt).await;
+                }
+                Step::Wait(pause) => sleep(pause.min(batch.time_left(Instant::now()))).await,
+            }
+        }
+    }
+
+    /// Nothing is to be written, so only a fresh read can prove that the root judged against is the newest.
+    async fn confirm(&self, batch: &mut Batch, base: &Arc<Snapshot>, judged: Judged) -> Step {
+        match self.refresh().await {
+            Ok(now) if now.token == base.token => {
+                batch.deliver(judged.verdicts);
+                Step::Done
+            }
+            Ok(_) => Step::Again,
+            Err(error) if error.reason() == Reason::NamespaceDamaged => Step::Again,
+            Err(_) => Step::Wait(CONFLICT_PAUSE_MOST),
+        }
+    }
+
+    async fn write(
+        &self,
+        batch: &mut Batch,
+        base: &Arc<Snapshot>,
+        judged: Judged,
+        attempt: &mut Attempt,
+    ) -> Step {
+        let most = self.context.settings.grace / 2;
+        if attempt.age.is_some_and(|age| age.elapsed(&*self.context.clock) >= most) {
+            *attempt = Attempt::new();
+        }
+        let forgotten = self.forgettable(&base.root);
+        let signature = Signature {
+            process: &self.context.process,
+            batch: self.next_batch(),
+            at: self.context.clock.now().0,
+            forgotten: &forgotten,
+        };
+        let workshop = self.workshop();
+        let mut next = next::next(&workshop, &base.root, &judged, &signature, &attempt.created);
+        let drafts = std::mem::take(&mut next.drafts);
+        if !drafts.is_empty() {
+            attempt.age.get_or_insert_with(|| Age::start(&*self.context.clock));
+            if let Err(error) = workshop.create(drafts).await {
+                batch.refuse(&Error::from(error));
+                return Step::Done;
+            }
+            for (segment, records) in std::mem::take(&mut next.segments) {
+                attempt.created.insert(segment.sha256, segment.segment.clone());
+                self.remember_segment(segment.segment, records.into());
+            }
+            let aged = attempt.age.is_some_and(|age| age.elapsed(&*self.context.clock) >= most);
+            if aged {
+                return Step::Again;
+            }
+        }
+        let drafter = Drafter { namespace: self.namespace.clone(), owner: judged.owner.clone() };
+        let draft = drafter.root(next.content.clone());
+        let sent = (Instant::now(), Age::start(&*self.context.clock));
+        match self.context.store.replace(&draft, &base.token).await {
+            Ok(meta) => {
+                self.applied(base, next, judged.entries.clone(), &meta, sent.0);
+                batch.deliver(judged.verdicts);
+                Step::Done
+            }
+            Err(StoreError::Conflict(_) | StoreError::Missing(_)) => Step::Lost,
+            Err(StoreError::Throttled { retry_after }) => {
+                let pause = retry_after.unwrap_or(CONFLICT_PAUSE_MOST);
+                if pause >= batch.time_left(Instant::now()) {
+                    batch.refuse(&throttled(pause));
+                    return Step::Done;
+                }
+                Step::Wait(pause + self.context.random.jitter(CONFLICT_PAUSE_MOST))
+            }
+            Err(StoreError::Refused { name, message }) => {
+                let refusal = Error::new(
+                    Reason::StoreRefused,
+                    format!("The store refuses to change {name}: {message}; nothing was written"),
+                );
+                self.set_health(Health::StoreRefused { detail: message });
+                batch.refuse(&refusal);
+                Step::Done
+            }
+            Err(
+                error @ (StoreError::Unknown { .. } | StoreError::Exists(_) | StoreError::Damaged { .. }),
+            ) => {
+                tracing::warn!(namespace = %self.namespace, %error, batch = signature.batch, "the outcome of a commit is unknown");
+                let swap =
+                    Swap { draft: &draft, base, root: &next.root, batch: signature.batch, sent: sent.1 };
+                match self.resolve(batch, &swap).await {
+                    Outcome::Committed(Some(meta)) => {
+                        self.applied(base, next, judged.entries.clone(), &meta, sent.0);
+                        batch.deliver(judged.verdicts);
+                        Step::Done
+                    }
+                    Outcome::Committed(None) => {
+                        batch.deliver(judged.verdicts);
+                        Step::Done
+                    }
+                    Outcome::NotCommitted => Step::Lost,
+                    Outcome::Unknown => Step::Done,
+                }
+            }
+        }
+    }
+
+    /// The swap has succeeded: what it made is the newest state.
+    fn applied(
+        &self,
+        base: &Snapshot,
+        next: Next,
+        entries: super::entries::Entries,
+        meta: &Meta,
+        sent: Instant,
+    ) {
+        let snapshot = Snapshot {
+            root: Arc::new(next.root),
+            token: meta.token.clone(),
+            owner: meta.owner.clone(),
+            entries,
+            manifest: next.manifest,
+            damage: Arc::clone(&base.damage),
+        };
+        self.publish(Arc::new(snapshot), false);
+        self.prove(sent);
+        if matches!(self.health(), Health::StoreRefused { .. }) {
+            self.set_health(Health::Ready);
+        }
+    }
+
+    /// After a lost swap: the newest root, before the next attempt. The first time at once, because the winner
+    /// leaves a gap just now; then after a jittered pause that grows.
+    async fn catch_up(&self, batch: &mut Batch, attempt: &mut Attempt) {
+        if attempt.lost > 0 {
+            let longest = (CONFLICT_PAUSE * (1 << attempt.lost.min(6))).min(CONFLICT_PAUSE_MOST);
+            sleep(self.context.random.jitter(longest)).await;
+        }
+        attempt.lost += 1;
+        let mut pause = CONFLICT_PAUSE;
+        while let Err(error) = self.refresh().await {
+            if error.reason() == Reason::NamespaceDamaged || batch.time_left(Instant::now()).is_zero() {
+                return;
+            }
+            sleep(pause + self.context.random.jitter(pause)).await;
+            pause = (pause * 2).min(Duration::from_millis(500));
+        }
+    }
+
+    /// Whether another process has committed since this one did.
+    fn others_wrote(&self, base: &Snapshot) -> bool {
+        let own = base.root.writers.get(&self.context.process).map_or(0, |writer| writer.version);
+        own != 0 && base.root.writers.values().any(|writer| writer.version > own)
+    }
+}
+
+/// What comes after one attempt.
+enum Step {
+    /// Everybody has an answer.
+    Done,
+    /// The root or the batch has changed: judge again.
+    Again,
+    /// Another swap was first.
+    Lost,
+    /// The store asks for patience.
+    Wait(Duration),
+}
+
+/// What the attempts of one batch have in common.
+struct Attempt {
+    created: Created,
+    /// The oldest of what was created.
+    age: Option<Age>,
+    /// Swaps lost so far.
+    lost: u32,
+}
+
+impl Attempt {
+    fn new() -> Self {
+        Self { created: Created::new(), age: None, lost: 0 }
+    }
+}
+
+fn too_late() -> Error {
+    Error::new(Reason::Unavailable, "The write could not be committed in time; nothing was written")
+        .with_retry_after(Duration::from_secs(1))
+}
+
+fn throttled(pause: Duration) -> Error {
+    Error::new(Reason::Throttled, "The store asks for patience; nothing was written").with_retry_after(pause)
+}

@@ -1,0 +1,51 @@
+//! When the next commit starts: a moment after the last one, so that the clients just answered are in it, and a
+//! little later if another replica wants its turn.
+
+use std::time::Duration;
+
+use nearkv::Random;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{
+    queue::Queue,
+    settings::{FAIR_GAP, FAIR_GAP_MOST, GATHER_MOST, GATHER_SHARE},
+};
+
+/// What the last commit teaches the next one.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    last: Option<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    ended: Instant,
+    took: Duration,
+    size: usize,
+}
+
+impl Pace {
+    /// Waits until as many writes are there as the last commit had, for a fraction of the time that it took. Who
+    /// writes alone never waits.
+    pub(super) async fn gather(&self, queue: &Queue) {
+        let Some(Last { ended, took, size }) = &self.last else { return };
+        let until = *ended + (*took / GATHER_SHARE).min(GATHER_MOST);
+        while queue.len() < *size {
+            if timeout_at(until, queue.arrival()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// A commit of `size` asks has ended.
+    pub(super) fn committed(&mut self, took: Duration, size: usize) {
+        self.last = Some(Last { ended: Instant::now(), took, size });
+    }
+
+    /// Lets another replica, which has lost a swap or is about to, read the root and swap it.
+    pub(super) async fn leave_a_gap(&self, random: &Random) {
+        let took = self.last.as_ref().map_or(FAIR_GAP, |last| last.took);
+        let gap = took.clamp(FAIR_GAP, FAIR_GAP_MOST);
+        sleep(gap / 2 + random.jitter(gap)).await;
+    }
+}

@@ -1,0 +1,207 @@
+//! What a space does about a root object that it reads or hears of: believes it, confirms it, or says what is wrong.
+//! Only what a read of the root shows may change the health or replace one life of the data by another.
+
+use std::sync::Arc;
+
+use nearkv::{Error, Reason};
+use tokio::time::Instant;
+
+use super::{
+    Health,
+    adopt::{self, Kind},
+    format::{Root, root_name},
+    load::LoadError,
+    settings::{RELOAD_PAUSE, RELOAD_PAUSE_MOST},
+    snapshot::Snapshot,
+    space::{Heard, Space},
+};
+use crate::store::{Object, StoreError};
+
+/// How the space came by a root object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// By a consistent read that began when this snapshot was published, or none was.
+    Read,
+    /// By the watch: it may be late or wrong.
+    Watch,
+}
+
+impl Space {
+    /// Looks at whatever the follower has heard of, until the space is closed.
+    pub(super) async fn attend(&self) {
+        let mut pause = RELOAD_PAUSE;
+        loop {
+            self.inbox.arrived.notified().await;
+            let Heard { object, check } = self.inbox.take();
+            let outcome = match object {
+                Some((object, at)) if !check => self.hear(object, at).await,
+                Some(_) | None => self.refresh().await.map(drop),
+            };
+            match outcome {
+                Ok(()) => pause = RELOAD_PAUSE,
+                Err(error) if is_passing(&error) => {
+                    tracing::debug!(namespace = %self.namespace, %error, "the root could not be read yet");
+                    tokio::time::sleep(pause + self.context.random.jitter(pause)).await;
+                    pause = (pause * 2).min(RELOAD_PAUSE_MOST);
+                    self.inbox.ask_for_check();
+                }
+                Err(error) => tracing::warn!(namespace = %self.namespace, %error, "the root is not usable"),
+            }
+        }
+    }
+
+    /// Reads the root and applies what is new; the newest state, if there is one to trust.
+    pub(super) async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
+        let _turn = self.applying.lock().await;
+        self.read().await
+    }
+
+    async fn hear(&self, object: Object, at: Instant) -> Result<(), Error> {
+        let _turn = self.applying.lock().await;
+        self.take_in(object, at, Source::Watch, None).await.map(drop)
+    }
+
+    async fn read(&self) -> Result<Arc<Snapshot>, Error> {
+        let (before, at) = (self.view(), Instant::now());
+        match self.context.store.get(&root_name(&self.namespace)).await {
+            Ok(Some(object)) => Box::pin(self.take_in(object, at, Source::Read, before.as_deref())).await,
+            Ok(None) => self.missing(),
+            Err(StoreError::Damaged { place, message }) => {
+                self.condemn(Health::RootDamaged { detail: format!("{place}: {message}") })
+            }
+            Err(error) => Err(unavailable("failed to read the root").with_source(error)),
+        }
+    }
+
+    fn missing(&self) -> Result<Arc<Snapshot>, Error> {
+        if self.view().is_some() {
+            return self.condemn(Health::RootMissing);
+        }
+        // Not made yet, or gone before this process came: whoever initialises it knows which.
+        if self.health() != Health::RootMissing {
+            self.set_health(Health::Loading);
+        }
+        self.settle();
+        Err(Error::new(Reason::NamespaceLoading, format!("KvNamespace {} has no data yet", self.namespace)))
+    }
+
+    fn condemn(&self, health: Health) -> Result<Arc<Snapshot>, Error> {
+        let refusal = self.damaged(&health);
+        self.set_health(health);
+        Err(refusal)
+    }
+
+    async fn take_in(
+        &self,
+        object: Object,
+        at: Instant,
+        source: Source,
+        before: Option<&Snapshot>,
+    ) -> Result<Arc<Snapshot>, Error> {
+        let confirmed = source == Source::Read;
+        let root = match adopt::kind(&self.config(), &object) {
+            Kind::Ours(root) => root,
+            _ if !confirmed => return self.read().await,
+            Kind::Doomed => {
+                self.settle();
+                self.set_health(Health::Loading);
+                return Err(Error::new(
+                    Reason::NamespaceLoading,
+                    format!("The data of an earlier KvNamespace {} wait for their deletion", self.namespace),
+                ));
+            }
+            Kind::Foreign(detail) => return self.condemn(Health::NameTaken { detail }),
+            Kind::Damaged(detail) => return self.condemn(Health::RootDamaged { detail }),
+        };
+        let Some(present) = self.view() else {
+            return self.load(None, *root, object, at).await;
+        };
+        if present.root.incarnation != root.incarnation {
+            return if confirmed { self.load(None, *root, object, at).await } else { self.read().await };
+        }
+        if present.is_before(&root) {
+            return self.load(Some(present), *root, object, at).await;
+        }
+        if *present.root == *root {
+            return Ok(self.same(present, object, at, confirmed));
+        }
+        // Older than what is in memory: late, unless a read that began afterwards shows it.
+        match before {
+            Some(before)
+                if before.root.incarnation == root.incarnation
+                    && before.root.swap >= root.swap
+                    && *before.root != *root =>
+            {
+                let detail = format!("swap {} was put in the place of swap {}", root.swap, before.root.swap);
+                self.condemn(Health::RootDamaged { detail })
+            }
+            _ => Ok(present),
+        }
+    }
+
+    /// The root still says what it said; perhaps somebody has touched its labels.
+    fn same(&self, present: Arc<Snapshot>, object: Object, at: Instant, confirmed: bool) -> Arc<Snapshot> {
+        if !confirmed {
+            return present;
+        }
+        self.prove(at);
+        self.whole(&present);
+        if present.token == object.meta.token && present.owner == object.meta.owner {
+            return present;
+        }
+        let touched = Snapshot::clone(&present).with_meta(&object.meta);
+        self.publish(Arc::new(touched), false)
+    }
+
+    async fn load(
+        &self,
+        old: Option<Arc<Snapshot>>,
+        root: Root,
+        object: Object,
+        at: Instant,
+    ) -> Result<Arc<Snapshot>, Error> {
+        let replaces = old.is_none();
+        let loaded = match self.advance(old.as_deref(), root, &object.meta).await {
+            Ok(loaded) => Arc::new(loaded),
+            Err(error) if error.is_damage() => return self.lost(&object, error).await,
+            Err(error) => return Err(unavailable("failed to read a part of the data").with_source(error)),
+        };
+        let published = self.publish(loaded, replaces);
+        self.prove(at);
+        self.whole(&published);
+        self.settle();
+        Ok(published)
+    }
+
+    /// A part is missing or damaged: the root may have moved on while it was looked for.
+    async fn lost(&self, object: &Object, error: LoadError) -> Result<Arc<Snapshot>, Error> {
+        let name = root_name(&self.namespace);
+        let now = self.context.store.get(&name).await;
+        let unchanged = matches!(&now, Ok(Some(now)) if now.meta.token == object.meta.token);
+        if !unchanged {
+            return Err(unavailable("the root moved on while it was read").with_source(error));
+        }
+        let detail = error.to_string();
+        tracing::error!(namespace = %self.namespace, %detail, "a part of the data is lost");
+        self.settle();
+        self.set_health(Health::PartDamaged { detail });
+        Err(unavailable("a part of the data is damaged").with_source(error))
+    }
+
+    /// The state in memory is whole and the root's.
+    fn whole(&self, snapshot: &Snapshot) {
+        match snapshot.damage.first() {
+            None => self.set_health(Health::Ready),
+            Some(damage) => self.set_health(Health::PartDamaged { detail: damage.detail.clone() }),
+        }
+    }
+}
+
+fn unavailable(what: &'static str) -> Error {
+    Error::new(Reason::Unavailable, format!("The store cannot be asked: {what}"))
+        .with_retry_after(RELOAD_PAUSE_MOST)
+}
+
+fn is_passing(error: &Error) -> bool {
+    error.reason() == Reason::Unavailable
+}

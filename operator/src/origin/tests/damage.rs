@@ -1,0 +1,184 @@
+//! Invariants 7 and 10: no root, no guess; and whose objects they are.
+
+use std::time::Duration;
+
+use nearkv::Reason;
+use tokio::time::sleep;
+
+use super::rig::{Process, config, reason, root, root_object, settings};
+use crate::{
+    origin::{
+        Birth, Declaration, DeclaredEntry, DeletionPolicy, NamespaceConfig, Settings, format::root_name,
+    },
+    store::{Draft, simulated::Simulated},
+};
+
+#[tokio::test(start_paused = true)]
+async fn invariant_7_a_missing_root_is_not_made_anew_until_it_is_repaired() {
+    let store = Simulated::new(1);
+    let process = Process::start(&store, 1).await;
+    let before = process.put("k", "v").await.unwrap();
+    store.world().remove(&root_name(&settings()));
+    process.reaches("RootMissing").await;
+    assert_eq!(process.get("k").await.unwrap().as_deref(), Some("v"), "reads go on from memory");
+    let refusal = process.put("k", "w").await.unwrap_err();
+    assert_eq!(refusal.reason(), Reason::NamespaceDamaged);
+    assert!(refusal.to_string().contains("kubectl kv repair"), "{refusal}");
+    for birth in [Birth::Expected, Birth::Past] {
+        assert_eq!(reason(process.origin.initialise(&settings(), birth).await), Reason::NamespaceDamaged);
+    }
+    assert!(store.world().object(&root_name(&settings())).is_none());
+    let repaired = process.origin.repair(&settings()).await.unwrap();
+    assert_ne!(repaired.incarnation, before.incarnation);
+    process.reaches("Ready").await;
+    process.put("l", "v").await.unwrap();
+    assert_eq!(process.keys().await, ["k", "l"]);
+    let next = Process::start(&store.client(), 2).await;
+    assert_eq!(next.keys().await, ["k", "l"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_7_a_new_process_does_not_take_a_missing_root_for_a_new_kvnamespace() {
+    let store = Simulated::new(2);
+    let process = Process::idle(&store, 1, Settings::default());
+    process.origin.configure(config("u1"));
+    assert_eq!(reason(process.origin.initialise(&settings(), Birth::Past).await), Reason::NamespaceDamaged);
+    assert_eq!(process.health().as_str(), "RootMissing");
+    assert!(store.world().objects().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_7_an_edited_root_is_damaged_and_one_put_back_is_believed() {
+    let store = Simulated::new(3);
+    let process = Process::start(&store, 1).await;
+    process.put("k", "v").await.unwrap();
+    let good = root_object(&store);
+    store.world().tamper(&root_name(&settings()), |object| {
+        let records = object.content.text.get_mut("records").unwrap();
+        *records = records.replace('v', "edited");
+    });
+    process.reaches("RootDamaged").await;
+    assert_eq!(process.get("k").await.unwrap().as_deref(), Some("v"));
+    assert_eq!(reason(process.put("k", "w").await), Reason::NamespaceDamaged);
+    store.world().tamper(&root_name(&settings()), |object| object.content = good.content.clone());
+    process.reaches("Ready").await;
+    process.put("k", "w").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_7_a_root_from_a_backup_is_damage_and_repair_keeps_what_memory_has() {
+    let store = Simulated::new(4);
+    let process = Process::start(&store, 1).await;
+    process.put("k", "old").await.unwrap();
+    let old = root_object(&store);
+    process.put("k", "new").await.unwrap();
+    store.world().tamper(&root_name(&settings()), |object| object.content = old.content.clone());
+    process.reaches("RootDamaged").await;
+    process.origin.repair(&settings()).await.unwrap();
+    process.reaches("Ready").await;
+    assert_eq!(process.get("k").await.unwrap().as_deref(), Some("new"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_7_a_strangers_object_is_left_alone() {
+    let store = Simulated::new(5);
+    let name = root_name(&settings());
+    let content = crate::store::Content {
+        text: [("theirs".to_owned(), "data".to_owned())].into(),
+        ..Default::default()
+    };
+    let draft = Draft { name: name.clone(), labels: [].into(), owner: None, content, immutable: false };
+    store.world().plant(&draft);
+    let process = Process::idle(&store, 1, Settings::default());
+    process.origin.configure(config("u1"));
+    assert_eq!(
+        reason(process.origin.initialise(&settings(), Birth::Expected).await),
+        Reason::NamespaceDamaged
+    );
+    assert_eq!(process.health().as_str(), "NameTaken");
+    assert!(process.origin.repair(&settings()).await.is_err());
+    assert_eq!(store.world().object(&name).unwrap().content, draft.content);
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_10_a_root_of_an_earlier_life_is_waited_for_and_not_adopted() {
+    let store = Simulated::new(6);
+    let process = Process::start(&store, 1).await;
+    process.put("k", "v").await.unwrap();
+    process.origin.forget(&settings(), "u1");
+    process.origin.configure(config("u2"));
+    assert_eq!(
+        reason(process.origin.initialise(&settings(), Birth::Expected).await),
+        Reason::NamespaceLoading
+    );
+    assert_eq!(reason(process.get("k").await), Reason::NamespaceLoading);
+    assert!(store.world().collect_owned("u1") > 0);
+    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    assert_eq!(process.get("k").await.unwrap(), None);
+    process.put("k", "w").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_10_retained_data_are_adopted_and_follow_the_policy_from_then_on() {
+    let store = Simulated::new(7);
+    let process = Process::idle(&store, 1, Settings::default());
+    process.origin.set_maintainer(true);
+    let retain = NamespaceConfig { deletion_policy: DeletionPolicy::Retain, ..config("u1") };
+    process.origin.configure(retain);
+    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    process.put("long", &"x".repeat(10_000)).await.unwrap();
+    assert!(store.world().objects().iter().all(|object| object.meta.owner.is_none()));
+    process.origin.forget(&settings(), "u1");
+    process.origin.configure(config("u2"));
+    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    assert_eq!(process.get("long").await.unwrap().unwrap().len(), 10_000);
+    for _ in 0..100 {
+        if process.origin.report(&settings()).unwrap().deletion_policy == Some(DeletionPolicy::Delete) {
+            break;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    let owned =
+        |object: &crate::store::Object| object.meta.owner.as_ref().is_some_and(|owner| owner.id == "u2");
+    assert!(store.world().objects().iter().all(|object| owned(object)));
+    assert_eq!(process.get("long").await.unwrap().unwrap().len(), 10_000);
+}
+
+fn declaration(generation: i64, entries: &[(&str, &str)]) -> Declaration {
+    let entry = |(name, value): &(&str, &str)| DeclaredEntry {
+        key: super::rig::key(name),
+        value: value.to_string().into(),
+        metadata: None,
+        expiration: None,
+    };
+    Declaration { uid: "u1".into(), generation, entries: entries.iter().map(entry).collect() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn declared_entries_are_written_once_guarded_taken_over_and_deleted_when_undeclared() {
+    let store = Simulated::new(8);
+    let process = Process::start(&store, 1).await;
+    process.put("b", "user's").await.unwrap();
+    let long = "y".repeat(10_000);
+    let declare = |generation, entries: Vec<(&'static str, String)>| {
+        let borrowed: Vec<(&str, &str)> = entries.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let declaration = declaration(generation, &borrowed);
+        let origin = std::sync::Arc::clone(&process.origin);
+        async move { origin.declare(&settings(), declaration).await }
+    };
+    let first = || vec![("a", "1".to_owned()), ("b", "2".to_owned()), ("long", long.clone())];
+    let outcome = declare(1, first()).await.unwrap();
+    assert_eq!(outcome.written.len(), 3);
+    assert_eq!(outcome.taken_over, [super::rig::key("b")]);
+    assert_eq!(reason(process.put("a", "x").await), Reason::KeyDeclared);
+    assert_eq!(reason(process.delete("a").await), Reason::KeyDeclared);
+    let writes = store.counters().writes;
+    let again = declare(1, first()).await.unwrap();
+    assert_eq!((again.written.len(), store.counters().writes), (0, writes), "equal: no write at all");
+    let outcome = declare(2, vec![("a", "1".to_owned())]).await.unwrap();
+    assert_eq!(outcome.removed, [super::rig::key("b"), super::rig::key("long")]);
+    assert_eq!(reason(declare(1, first()).await), Reason::RequestInvalid);
+    assert_eq!(process.keys().await, ["a"]);
+    assert_eq!(root(&store).declared.unwrap().generation, 2);
+    assert_eq!(process.origin.report(&settings()).unwrap().declared, Some(("u1".into(), 2)));
+}

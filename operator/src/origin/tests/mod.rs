@@ -1,0 +1,6 @@
+//! The engine over a simulated store: one test per invariant of design §6, with its name.
+
+mod damage;
+mod invariants;
+mod rig;
+mod writers;

@@ -1,0 +1,166 @@
+//! Origins on one simulated world, and what tests ask of them.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use nearkv::{
+    Clock, DeleteOptions, Error, GetOptions, Key, Kv, ListOptions, Lookup, Namespace, PutOptions, Random,
+    Reason, Value, Version,
+};
+use parking_lot::Mutex;
+use tokio::{task::JoinHandle, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    origin::{
+        Birth, CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, NamespaceConfig, Origin, Quota,
+        Settings,
+        format::{Root, root_name},
+    },
+    store::{Object, simulated::Simulated},
+};
+
+/// The KvNamespace of most tests.
+pub(super) fn settings() -> Namespace {
+    "team-a/settings".parse().unwrap()
+}
+
+pub(super) fn key(name: &str) -> Key {
+    Key::new(name).unwrap()
+}
+
+pub(super) fn config(uid: &str) -> NamespaceConfig {
+    NamespaceConfig {
+        namespace: settings(),
+        uid: uid.into(),
+        cache: CacheConfig::default(),
+        min_ttl: DEFAULT_MIN_TTL,
+        quota: Quota::default(),
+        deletion_policy: DeletionPolicy::Delete,
+    }
+}
+
+/// KvNamespace objects as a live look finds them.
+#[derive(Default)]
+pub(super) struct Objects(pub(super) Mutex<HashMap<Namespace, NamespaceConfig>>);
+
+#[async_trait]
+impl Catalog for Objects {
+    async fn look(&self, namespace: &Namespace) -> Result<Option<NamespaceConfig>, Error> {
+        Ok(self.0.lock().get(namespace).cloned())
+    }
+}
+
+/// One operator process.
+pub(super) struct Process {
+    pub(super) origin: Arc<Origin>,
+    pub(super) store: Simulated,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Process {
+    /// Starts on `store`, without any KvNamespace.
+    pub(super) fn idle(store: &Simulated, seed: u64, settings: Settings) -> Self {
+        let clock: Arc<dyn Clock> = store.world().clock();
+        let random = Arc::new(Random::seeded(seed));
+        let origin =
+            Origin::new(Arc::new(store.clone()), Arc::new(Objects::default()), clock, random, settings);
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(Arc::clone(&origin).run(shutdown.clone()));
+        Self { origin, store: store.clone(), shutdown, task }
+    }
+
+    /// Starts on `store` with `settings`, and waits until its data are there.
+    pub(super) async fn start(store: &Simulated, seed: u64) -> Self {
+        Self::with(store, seed, Settings { pacing: None, ..Settings::default() }).await
+    }
+
+    pub(super) async fn with(store: &Simulated, seed: u64, settings_: Settings) -> Self {
+        let process = Self::idle(store, seed, settings_);
+        process.origin.configure(config("u1"));
+        process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+        process
+    }
+
+    pub(super) async fn put(&self, name: &str, value: &str) -> Result<Version, Error> {
+        self.put_with(name, value.to_owned(), PutOptions::default()).await
+    }
+
+    pub(super) async fn put_with(
+        &self,
+        name: &str,
+        value: String,
+        options: PutOptions,
+    ) -> Result<Version, Error> {
+        let value = Value::Bytes(value.into());
+        Ok(self.origin.put(&settings(), &key(name), value, &options).await?.body)
+    }
+
+    pub(super) async fn delete(&self, name: &str) -> Result<Version, Error> {
+        let answer = self.origin.delete(&settings(), &key(name), &DeleteOptions::default()).await?;
+        Ok(answer.state.version)
+    }
+
+    pub(super) async fn get(&self, name: &str) -> Result<Option<String>, Error> {
+        match self.origin.get(&settings(), &key(name), &GetOptions::default()).await?.body {
+            Lookup::Found(entry) => {
+                Ok(Some(String::from_utf8(entry.value.into_bytes().await?.to_vec()).unwrap()))
+            }
+            Lookup::Absent => Ok(None),
+            Lookup::Unchanged { .. } => panic!("no version was given"),
+        }
+    }
+
+    pub(super) async fn keys(&self) -> Vec<String> {
+        let (mut keys, mut options) = (Vec::new(), ListOptions::default());
+        loop {
+            let page = self.origin.list(&settings(), &options).await.unwrap().body;
+            keys.extend(page.keys.into_iter().map(|listed| listed.name.to_string()));
+            options.cursor = page.cursor;
+            if options.cursor.is_none() {
+                return keys;
+            }
+        }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.origin.report(&settings()).unwrap().health
+    }
+
+    /// Waits until the health is this, at most a minute.
+    pub(super) async fn reaches(&self, health: &str) {
+        for _ in 0..600 {
+            if self.health().as_str() == health {
+                return;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the health stays {:?}", self.health());
+    }
+
+    /// Ends in order: what is in flight is finished.
+    pub(super) async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap();
+    }
+
+    /// Ends at once, in the middle of whatever it does.
+    pub(super) fn kill(self) {
+        self.task.abort();
+    }
+}
+
+/// The root as it stands in the store.
+pub(super) fn root(store: &Simulated) -> Root {
+    Root::decode(&root_object(store).content).unwrap()
+}
+
+pub(super) fn root_object(store: &Simulated) -> Object {
+    Object::clone(&store.world().object(&root_name(&settings())).unwrap())
+}
+
+/// The stable word for a refusal.
+pub(super) fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> Reason {
+    result.unwrap_err().reason()
+}

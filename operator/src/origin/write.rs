@@ -1,0 +1,124 @@
+//! Writes, up to the committer's queue: what can be refused at once is, long values become chunks, and the rest is
+//! judged when it is committed.
+
+use futures::{StreamExt, stream::BoxStream};
+use nearkv::{Answer, DeleteOptions, Error, Key, PutOptions, Reason, State, Value, Version};
+
+use super::{
+    BulkOutcome, Mutation,
+    ages::Age,
+    ask::{Change, Done, What, Write},
+    chunks::{self, Shelved},
+    format::{INLINE_VALUE_BYTES, StoredValue},
+    space::Space,
+};
+
+impl Space {
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        value: Value,
+        options: &PutOptions,
+    ) -> Result<Answer<Version>, Error> {
+        let (write, age) = self.prepare(key, value, options).await?;
+        let version = self.write_one(write, age).await?;
+        Ok(Answer { body: version, state: self.written(version) })
+    }
+
+    pub(super) async fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Answer<()>, Error> {
+        self.writable()?;
+        let write = Write { key: key.clone(), change: Change::Delete, condition: options.condition.clone() };
+        let version = self.write_one(write, None).await?;
+        Ok(Answer { body: (), state: self.written(version) })
+    }
+
+    async fn write_one(&self, write: Write, age: Option<Age>) -> Result<Version, Error> {
+        match self.ask(What::Write(write), age).await? {
+            Done::Written(version) => Ok(version),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    pub(super) async fn bulk(
+        &self,
+        mut mutations: BoxStream<'_, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error> {
+        self.writable()?;
+        let (mut writes, mut oldest, mut bytes) = (Vec::new(), None, 0);
+        while let Some(mutation) = mutations.next().await {
+            match mutation? {
+                Mutation::Put { key, value, options } => {
+                    let (write, age) = self.prepare(&key, value, &options).await?;
+                    bytes += user_bytes(&write);
+                    self.within_quota(bytes)?;
+                    oldest = age.map(|age| age.older(oldest)).or(oldest);
+                    writes.push(write);
+                }
+                Mutation::Delete { key, options } => {
+                    writes.push(Write { key, change: Change::Delete, condition: options.condition });
+                }
+            }
+        }
+        match self.ask(What::Group(writes), oldest).await? {
+            Done::Group(version, outcome) => Ok(Answer { body: outcome, state: self.written(version) }),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    /// Takes the value in. What is sure to be refused, is, before any of it is written (invariant 8).
+    async fn prepare(
+        &self,
+        key: &Key,
+        value: Value,
+        options: &PutOptions,
+    ) -> Result<(Write, Option<Age>), Error> {
+        let view = self.writable()?;
+        let config = self.config();
+        if let Some(length) = value.length()
+            && length > INLINE_VALUE_BYTES as u64
+        {
+            self.within_quota(length)?;
+            let now = self.context.clock.now();
+            if let Some(expiration) = options.expiration {
+                expiration.resolve(now, config.min_ttl)?;
+            }
+            if view.entries.live(key, now).is_some_and(|slot| slot.put.declared) {
+                return Err(Error::key_declared(key, &self.namespace).with_version(view.version()));
+            }
+        }
+        let age = Age::start(&*self.context.clock);
+        let Shelved { value, born: _ } = chunks::shelve(&self.workshop(), value).await?;
+        let age = matches!(value, StoredValue::Chunked(_)).then_some(age);
+        let change =
+            Change::Put { value, metadata: options.metadata.clone(), expiration: options.expiration };
+        Ok((Write { key: key.clone(), change, condition: options.condition.clone() }, age))
+    }
+
+    /// Refuses what is larger than the whole quota; the exact judgement is the commit's.
+    fn within_quota(&self, bytes: u64) -> Result<(), Error> {
+        let most = self.config().quota.max_bytes;
+        if bytes <= most {
+            return Ok(());
+        }
+        let text =
+            format!("KvNamespace {} would exceed its quota of {most} bytes (spec.quota)", self.namespace);
+        Err(Error::new(Reason::QuotaExceeded, text))
+    }
+
+    /// The state of a write's answer: what has just been committed is as new as can be.
+    fn written(&self, version: Version) -> State {
+        self.state(version, false, None)
+    }
+}
+
+fn user_bytes(write: &Write) -> u64 {
+    match &write.change {
+        Change::Put { value, .. } => write.key.as_str().len() as u64 + value.length(),
+        Change::Delete => 0,
+    }
+}
+
+/// An answer to another question: a fault of this program.
+pub(super) fn mixed_up(done: &Done) -> Error {
+    Error::new(Reason::Internal, format!("The committer answered something else: {done:?}"))
+}
