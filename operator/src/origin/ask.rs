@@ -88,8 +88,8 @@ pub(super) enum Done {
     Written(Version),
     Group(Version, BulkOutcome),
     Declared(DeclareOutcome),
-    /// The change of the root is in force, from this state on.
-    Amended(Version),
+    /// The change of the root is in force.
+    Amended,
 }
 
 /// A request to the committer.

@@ -95,7 +95,7 @@ impl Judge<'_> {
             What::Own(owner) => {
                 self.amended |= self.owner != *owner;
                 self.owner.clone_from(owner);
-                Ok(Done::Amended(self.state()))
+                Ok(Done::Amended)
             }
         }
     }
@@ -230,7 +230,7 @@ impl Judge<'_> {
             self.manifest = Arc::clone(&new.manifest);
             self.entries.drop_ended(new.manifest.checkpoint, new.manifest.expired_before);
         }
-        Ok(Done::Amended(self.state()))
+        Ok(Done::Amended)
     }
 }
 

@@ -32,6 +32,7 @@ mod outcome;
 mod pace;
 pub mod pacing;
 pub mod pages;
+mod policy;
 mod queue;
 mod read;
 mod refresh;

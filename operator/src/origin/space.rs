@@ -174,7 +174,7 @@ impl Space {
                 () = self.attend() => {}
             }
         };
-        tokio::join!(closed, attend, self.commit_all(&end), self.keep_up(&end));
+        tokio::join!(closed, attend, self.commit_all(&end), self.keep_up(&end), self.follow_policy(&end));
     }
 
     /// Makes a snapshot the one that readers see, unless they see a later one already. `force` where a read of the
