@@ -1,0 +1,41 @@
+//! `status` of a KvNamespace: what the controller has seen and done. Written by the controller alone.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the operator has made of the KvNamespace. Its counters are written at most every 30 seconds and only
+/// when they have changed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KvNamespaceStatus {
+    /// The id of the namespace in the Workers KV REST API and in wrangler.toml: the first 16 bytes of
+    /// SHA-256("<namespace>/<name>") in hex, the same in every cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready: the data can be trusted and are served. EntriesSynced: every declared entry is in force.
+    /// Propagated: every edge has applied this generation's declared entries. DeletionPolicyInForce: all
+    /// objects of the data follow spec.deletionPolicy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// How many keys there are that have not expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<i64>,
+    /// How many bytes keys, values and metadata have together; this is what spec.quota.maxBytes limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
+    /// In how many ConfigMaps the data are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<i64>,
+    /// The newest state of the data, "<incarnation>.<number>". Once it is set the data exist: if their root
+    /// ConfigMap is missing later, that is damage, and no empty one is made in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The last value of the annotation nearkv.dev/repair that was acted upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_repair: Option<String>,
+}

@@ -1,0 +1,125 @@
+//! The command line of `nearkv-operator`. Every flag has an environment variable.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::api::ByteSize;
+
+/// The operator of nearkv: serves the data of KvNamespaces, which are in ConfigMaps, and reconciles the
+/// KvNamespace objects.
+#[derive(Debug, Parser)]
+#[command(name = "nearkv-operator", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `run` if nothing is said.
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl Cli {
+    /// What to do.
+    #[must_use]
+    pub fn what(self) -> Command {
+        self.command.unwrap_or_else(|| Command::Run(Box::new(self.run)))
+    }
+}
+
+/// What the binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve and reconcile, until SIGTERM or Ctrl-C.
+    Run(Box<RunArgs>),
+    /// Print the CustomResourceDefinition.
+    Crd,
+}
+
+/// The flags of `run`. The cluster is found as kubectl does it: KUBECONFIG, ~/.kube/config, or the pod's own.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// The data listener: the KV face, HTTP/1.1 and h2c.
+    #[arg(long, env = "NEARKV_LISTEN", default_value = "0.0.0.0:8700", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// The admin listener: /livez, /readyz, /metrics.
+    #[arg(long, env = "NEARKV_ADMIN_LISTEN", default_value = "0.0.0.0:9700", value_name = "ADDRESS")]
+    pub admin_listen: SocketAddr,
+    /// Serve the KvNamespaces of this Kubernetes namespace only; may be repeated (in the environment: separated
+    /// by commas). Default: all.
+    #[arg(long, env = "NEARKV_WATCH_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
+    pub watch_namespace: Vec<String>,
+    /// How long an object of the data must have been unreachable before it is collected, in seconds.
+    #[arg(long, env = "NEARKV_GARBAGE_GRACE", default_value = "600", value_name = "SECONDS", value_parser = seconds)]
+    pub garbage_grace: Duration,
+    /// What is sent to the API server in the long run, in bytes per second; 0 is without a limit.
+    #[arg(long, env = "NEARKV_PACE_BYTES_PER_SECOND", default_value = "1Mi", value_name = "BYTES")]
+    pub pace_bytes_per_second: ByteSize,
+    /// Writes to the API server in the long run, per second; 0 is without a limit.
+    #[arg(long, env = "NEARKV_PACE_WRITES_PER_SECOND", default_value_t = 100, value_name = "WRITES")]
+    pub pace_writes_per_second: u32,
+    /// The most bytes that the data of all KvNamespaces may have in the API server, garbage included.
+    #[arg(long, env = "NEARKV_BUDGET_BYTES", default_value = "256Mi", value_name = "BYTES")]
+    pub budget_bytes: ByteSize,
+    /// The most objects that they may have there.
+    #[arg(long, env = "NEARKV_BUDGET_OBJECTS", default_value_t = 20_000, value_name = "OBJECTS")]
+    pub budget_objects: u64,
+    /// The Lease that decides which replica reconciles and checkpoints.
+    #[arg(long, env = "NEARKV_LEASE_NAME", default_value = "nearkv-operator", value_name = "NAME")]
+    pub lease_name: String,
+    /// The Lease's Kubernetes namespace. Default: the first watched one, else the one that the operator runs in.
+    #[arg(long, env = "NEARKV_LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// This replica's name in the Lease and in Events. Default: POD_NAME, else the host's name, with a random part.
+    #[arg(long, env = "NEARKV_IDENTITY", value_name = "NAME")]
+    pub identity: Option<String>,
+    /// The form of the log.
+    #[arg(long, env = "NEARKV_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// What is logged: a level, or `target=level` with commas.
+    #[arg(long, env = "NEARKV_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).map_err(|_| "a whole number of seconds is needed".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_flag_has_an_environment_variable() {
+        for argument in
+            Cli::command().get_arguments().filter(|a| a.get_id() != "help" && a.get_id() != "version")
+        {
+            let variable = argument.get_env().unwrap_or_default().to_string_lossy();
+            let flag = argument.get_long().unwrap_or_default().replace('-', "_").to_uppercase();
+            assert_eq!(variable, format!("NEARKV_{flag}"));
+        }
+    }
+
+    #[test]
+    fn run_is_what_is_done_if_nothing_is_said() {
+        for line in [
+            &["nearkv-operator", "--garbage-grace", "7"][..],
+            &["nearkv-operator", "run", "--garbage-grace", "7"],
+        ] {
+            let Command::Run(run) = Cli::parse_from(line).what() else { panic!("{line:?}") };
+            assert_eq!(run.garbage_grace, Duration::from_secs(7));
+            assert_eq!(run.pace_bytes_per_second, ByteSize(1 << 20));
+        }
+        assert!(matches!(Cli::parse_from(["nearkv-operator", "crd"]).what(), Command::Crd));
+    }
+}

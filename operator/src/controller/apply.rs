@@ -1,0 +1,119 @@
+//! Fourth step: carries the plan out. The only step that writes data; it decides nothing but what the
+//! origin's answers leave to decide.
+
+use async_trait::async_trait;
+use nearkv::{Error, Namespace, Version};
+
+use super::plan::Plan;
+use crate::origin::{Birth, Declaration, DeclareOutcome, Health, NamespaceConfig, Origin, Report};
+
+/// What the controller needs of the origin.
+#[async_trait]
+pub trait Data: Send + Sync {
+    /// See [`Origin::configure`].
+    fn configure(&self, config: NamespaceConfig);
+    /// See [`Origin::initialise`].
+    async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error>;
+    /// See [`Origin::declare`].
+    async fn declare(&self, namespace: &Namespace, declaration: Declaration)
+    -> Result<DeclareOutcome, Error>;
+    /// See [`Origin::repair`].
+    async fn repair(&self, namespace: &Namespace) -> Result<Version, Error>;
+    /// See [`Origin::report`].
+    fn report(&self, namespace: &Namespace) -> Option<Report>;
+}
+
+#[async_trait]
+impl Data for Origin {
+    fn configure(&self, config: NamespaceConfig) {
+        Origin::configure(self, config);
+    }
+
+    async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error> {
+        Origin::initialise(self, namespace, birth).await
+    }
+
+    async fn declare(
+        &self,
+        namespace: &Namespace,
+        declaration: Declaration,
+    ) -> Result<DeclareOutcome, Error> {
+        Origin::declare(self, namespace, declaration).await
+    }
+
+    async fn repair(&self, namespace: &Namespace) -> Result<Version, Error> {
+        Origin::repair(self, namespace).await
+    }
+
+    fn report(&self, namespace: &Namespace) -> Option<Report> {
+        Origin::report(self, namespace)
+    }
+}
+
+/// What came of a plan. A status can be made of nothing else.
+#[derive(Debug)]
+pub struct Applied {
+    /// The repair, if one was asked for and could be judged.
+    pub repair: Option<Repair>,
+    /// The declared set's commit, or what stood in its way.
+    pub declared: Result<DeclareOutcome, Error>,
+    /// The state of the data afterwards; `None` if the KvNamespace is gone meanwhile.
+    pub report: Option<Report>,
+}
+
+/// What came of a request for repair.
+#[derive(Debug)]
+pub struct Repair {
+    /// The annotation's value.
+    pub value: String,
+    /// What was done.
+    pub outcome: RepairOutcome,
+}
+
+/// What was done about a request for repair.
+#[derive(Debug)]
+pub enum RepairOutcome {
+    /// The data are sound.
+    NotNeeded,
+    /// Written anew from memory.
+    Done(Version),
+    /// Not possible.
+    Failed(Error),
+}
+
+/// Carries out a plan.
+pub async fn apply(data: &dyn Data, plan: Plan) -> Applied {
+    let Plan { config, birth, repair, declaration } = plan;
+    let namespace = config.namespace.clone();
+    // The controller may be ahead of the catalog that tells this replica's origin about the object.
+    data.configure(config);
+    let mut initialised = data.initialise(&namespace, birth).await;
+    let repair = match repair {
+        None => None,
+        Some(value) => repaired(data, &namespace).await.map(|outcome| Repair { value, outcome }),
+    };
+    if matches!(repair, Some(Repair { outcome: RepairOutcome::Done(_), .. })) {
+        initialised = data.initialise(&namespace, Birth::Past).await;
+    }
+    let declared = match initialised {
+        Ok(_) => data.declare(&namespace, declaration).await,
+        Err(error) => Err(error),
+    };
+    Applied { repair, declared, report: data.report(&namespace) }
+}
+
+/// `None`: not known yet whether there is anything to repair; the request stays open.
+async fn repaired(data: &dyn Data, namespace: &Namespace) -> Option<RepairOutcome> {
+    match data.report(namespace)?.health {
+        Health::Loading => None,
+        Health::Ready => Some(RepairOutcome::NotNeeded),
+        Health::RootMissing
+        | Health::RootDamaged { .. }
+        | Health::NameTaken { .. }
+        | Health::PartDamaged { .. }
+        | Health::StoreRefused { .. } => Some(match data.repair(namespace).await {
+            Ok(version) => RepairOutcome::Done(version),
+            Err(error) => RepairOutcome::Failed(error),
+        }),
+    }
+}

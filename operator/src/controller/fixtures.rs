@@ -1,0 +1,185 @@
+//! Builders and stand-ins for the controller's tests.
+
+use std::collections::VecDeque;
+
+use async_trait::async_trait;
+use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use nearkv::{Error, Incarnation, Key, Namespace, Random, Version};
+use parking_lot::Mutex;
+
+use super::{ConfigMaps, Data, DereferenceError};
+use crate::{
+    api::{ConfigMapRef, EntriesFrom, Entry, KvNamespace, KvNamespaceSpec},
+    origin::{Birth, Declaration, DeclareOutcome, DeletionPolicy, Health, NamespaceConfig, Report},
+};
+
+/// A KvNamespace of `team-a`, stored with UID `uid-1` and generation 1.
+#[derive(Clone)]
+pub(crate) struct Desired(KvNamespace);
+
+impl Desired {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut object = KvNamespace::new(name, KvNamespaceSpec::default());
+        object.metadata = ObjectMeta {
+            namespace: Some("team-a".into()),
+            uid: Some("uid-1".into()),
+            generation: Some(1),
+            ..object.metadata
+        };
+        Self(object)
+    }
+
+    pub(crate) fn generation(mut self, generation: i64) -> Self {
+        self.0.metadata.generation = Some(generation);
+        self
+    }
+
+    pub(crate) fn annotation(mut self, key: &str, value: &str) -> Self {
+        self.0.metadata.annotations.get_or_insert_default().insert(key.into(), value.into());
+        self
+    }
+
+    pub(crate) fn entry(mut self, key: &str, value: &str) -> Self {
+        self.0.spec.entries.push(Entry { key: key.into(), value: Some(value.into()), ..Entry::default() });
+        self
+    }
+
+    pub(crate) fn full_entry(mut self, entry: Entry) -> Self {
+        self.0.spec.entries.push(entry);
+        self
+    }
+
+    pub(crate) fn from(self, config_map: &str, prefix: &str) -> Self {
+        self.source(config_map, prefix, false)
+    }
+
+    pub(crate) fn optional(self, config_map: &str, prefix: &str) -> Self {
+        self.source(config_map, prefix, true)
+    }
+
+    fn source(mut self, config_map: &str, prefix: &str, optional: bool) -> Self {
+        let config_map_ref = ConfigMapRef { name: config_map.into(), optional };
+        self.0.spec.entries_from.push(EntriesFrom { config_map_ref, prefix: prefix.into() });
+        self
+    }
+
+    pub(crate) fn build(self) -> KvNamespace {
+        self.0
+    }
+}
+
+pub(crate) fn config_map(name: &str, data: &[(&str, &str)]) -> ConfigMap {
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(name.into()),
+            namespace: Some("team-a".into()),
+            ..ObjectMeta::default()
+        },
+        data: Some(data.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()),
+        ..ConfigMap::default()
+    }
+}
+
+pub(crate) struct FakeConfigMaps(pub(crate) Vec<ConfigMap>);
+
+#[async_trait]
+impl ConfigMaps for FakeConfigMaps {
+    async fn get(&self, account: &str, name: &str) -> Result<Option<ConfigMap>, DereferenceError> {
+        assert_eq!(account, "team-a");
+        Ok(self.0.iter().find(|map| map.metadata.name.as_deref() == Some(name)).cloned())
+    }
+}
+
+/// An origin that answers what the test says and keeps what it was told.
+pub(crate) struct FakeData {
+    pub(crate) report: Mutex<Report>,
+    pub(crate) refuse: Mutex<Option<Error>>,
+    pub(crate) outcomes: Mutex<VecDeque<DeclareOutcome>>,
+    pub(crate) calls: Mutex<Vec<String>>,
+}
+
+impl FakeData {
+    pub(crate) fn new() -> Self {
+        let report = Report {
+            health: Health::Ready,
+            version: Some(version(1)),
+            keys: 2,
+            bytes: 20,
+            objects: 1,
+            declared: Some(("uid-1".into(), 1)),
+            deletion_policy: Some(DeletionPolicy::Delete),
+        };
+        Self {
+            report: Mutex::new(report),
+            refuse: Mutex::default(),
+            outcomes: Mutex::default(),
+            calls: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn with_health(self, health: Health) -> Self {
+        self.report.lock().health = health;
+        self
+    }
+
+    pub(crate) fn call_names(&self) -> Vec<String> {
+        std::mem::take(&mut self.calls.lock())
+    }
+
+    fn damage(&self, namespace: &Namespace) -> Result<(), Error> {
+        if let Some(error) = &*self.refuse.lock() {
+            return Err(error.clone());
+        }
+        match self.report.lock().health {
+            Health::Ready => Ok(()),
+            Health::Loading => Err(Error::namespace_loading(namespace)),
+            _ => Err(Error::new(nearkv::Reason::NamespaceDamaged, "the root is not to be trusted")),
+        }
+    }
+}
+
+#[async_trait]
+impl Data for FakeData {
+    fn configure(&self, config: NamespaceConfig) {
+        assert_eq!(config.uid, "uid-1");
+    }
+
+    async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error> {
+        self.calls.lock().push(format!("initialise {birth:?}"));
+        self.damage(namespace).map(|()| version(1))
+    }
+
+    async fn declare(
+        &self,
+        namespace: &Namespace,
+        declaration: Declaration,
+    ) -> Result<DeclareOutcome, Error> {
+        self.calls.lock().push(format!("declare {}", declaration.entries.len()));
+        self.damage(namespace)?;
+        Ok(self.outcomes.lock().pop_front().unwrap_or_else(|| outcome(&[], &[], &[])))
+    }
+
+    async fn repair(&self, _: &Namespace) -> Result<Version, Error> {
+        self.calls.lock().push("repair".into());
+        self.report.lock().health = Health::Ready;
+        Ok(version(2))
+    }
+
+    fn report(&self, _: &Namespace) -> Option<Report> {
+        Some(self.report.lock().clone())
+    }
+}
+
+pub(crate) fn version(number: u64) -> Version {
+    Version::new(Incarnation::mint(&Random::seeded(1)), number)
+}
+
+pub(crate) fn outcome(written: &[&str], taken_over: &[&str], removed: &[&str]) -> DeclareOutcome {
+    let keys = |names: &[&str]| names.iter().map(|name| Key::new(name).unwrap()).collect();
+    DeclareOutcome {
+        version: version(1),
+        written: keys(written),
+        taken_over: keys(taken_over),
+        removed: keys(removed),
+    }
+}
