@@ -146,7 +146,7 @@ impl<K> Shared<K> {
 
     /// Upstream answered, with or without success.
     pub(crate) fn answered(&self, failure: Option<Reason>) {
-        self.circuit.answered();
+        self.circuit.answered(Instant::now());
         if !failure.is_some_and(Reason::is_outage) {
             self.answered.store(true, Ordering::Relaxed);
         }

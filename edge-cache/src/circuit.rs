@@ -2,15 +2,15 @@
 //!
 //! Only silence counts as a failure: a connection refused, broken or without an answer in time. An upstream
 //! that answers with a 503 (an edge that cannot reach its own origin, an origin that loads) is there, and may
-//! well answer for another key.
+//! well answer for another key. And where others were answered meanwhile, one lost request proves nothing.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, mem, time::Duration};
 
 use nearkv::{Error, Reason};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::settings::{CIRCUIT_COOLDOWN, CIRCUIT_FAILURES};
+use crate::settings::{CIRCUIT_COOLDOWN, CIRCUIT_FAILURES, CIRCUIT_SILENCE};
 
 /// The states of the circuit, as in metrics and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,7 +40,14 @@ impl CircuitState {
 
 /// The breaker.
 #[derive(Debug, Default)]
-pub(crate) struct Circuit(Mutex<Breaker>);
+pub(crate) struct Circuit(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    breaker: Breaker,
+    /// When upstream answered last.
+    heard: Option<Instant>,
+}
 
 #[derive(Debug, Default)]
 enum Breaker {
@@ -66,7 +73,7 @@ pub(crate) enum Passage {
 impl Circuit {
     /// Its state, for metrics.
     pub(crate) fn state(&self) -> CircuitState {
-        match *self.0.lock() {
+        match self.0.lock().breaker {
             Breaker::Sound | Breaker::Failing(_) => CircuitState::Closed,
             Breaker::Open { .. } => CircuitState::Open,
             Breaker::Probing => CircuitState::HalfOpen,
@@ -78,7 +85,7 @@ impl Circuit {
     /// # Errors
     /// How long to wait before it makes sense to ask again.
     pub(crate) fn admit(&self, now: Instant) -> Result<Passage, Duration> {
-        let mut breaker = self.0.lock();
+        let breaker = &mut self.0.lock().breaker;
         match *breaker {
             Breaker::Sound | Breaker::Failing(_) => Ok(Passage::Normal),
             Breaker::Open { until } if now < until => Err(until - now),
@@ -96,36 +103,42 @@ impl Circuit {
     /// # Errors
     /// As [`Circuit::admit`].
     pub(crate) fn admit_write(&self, now: Instant) -> Result<(), Duration> {
-        match *self.0.lock() {
+        match self.0.lock().breaker {
             Breaker::Open { until } if now < until => Err(until - now),
             Breaker::Sound | Breaker::Failing(_) | Breaker::Open { .. } | Breaker::Probing => Ok(()),
         }
     }
 
     /// Upstream answered, whatever it was.
-    pub(crate) fn answered(&self) {
-        let before = std::mem::take(&mut *self.0.lock());
-        if matches!(before, Breaker::Open { .. } | Breaker::Probing) {
+    pub(crate) fn answered(&self, now: Instant) {
+        let mut inner = self.0.lock();
+        inner.heard = Some(now);
+        if matches!(mem::take(&mut inner.breaker), Breaker::Open { .. } | Breaker::Probing) {
             tracing::info!("upstream answers again");
         }
     }
 
-    /// Upstream was silent.
-    pub(crate) fn silent(&self, now: Instant) {
-        let mut breaker = self.0.lock();
-        let failures = match *breaker {
+    /// Upstream was silent about a request sent then.
+    pub(crate) fn silent(&self, sent: Instant, now: Instant) {
+        let mut inner = self.0.lock();
+        if inner.heard.is_some_and(|heard| heard > sent) {
+            return;
+        }
+        let was_closed = matches!(inner.breaker, Breaker::Sound | Breaker::Failing(_));
+        let failures = match inner.breaker {
             Breaker::Sound => 1,
             Breaker::Failing(failures) => failures + 1,
             Breaker::Open { .. } | Breaker::Probing => CIRCUIT_FAILURES,
         };
-        if failures < CIRCUIT_FAILURES {
-            *breaker = Breaker::Failing(failures);
+        // Nothing from nobody for so long is as good as several refused connections.
+        if failures < CIRCUIT_FAILURES && now - sent < CIRCUIT_SILENCE {
+            inner.breaker = Breaker::Failing(failures);
             return;
         }
-        if !matches!(*breaker, Breaker::Open { .. } | Breaker::Probing) {
-            tracing::warn!(failures, "upstream does not answer: reads are served from the cache alone");
+        if was_closed {
+            tracing::warn!("upstream does not answer: reads are served from the cache alone");
         }
-        *breaker = Breaker::Open { until: now + CIRCUIT_COOLDOWN };
+        inner.breaker = Breaker::Open { until: now + CIRCUIT_COOLDOWN };
     }
 }
 
@@ -143,14 +156,14 @@ mod tests {
     async fn the_circuit_opens_after_failures_in_a_row_and_closes_by_one_probe() {
         let (circuit, now) = (Circuit::default(), Instant::now());
         for _ in 1..CIRCUIT_FAILURES {
-            circuit.silent(now);
+            circuit.silent(now, now);
         }
-        circuit.answered();
+        circuit.answered(now);
         for _ in 1..CIRCUIT_FAILURES {
-            circuit.silent(now);
+            circuit.silent(now, now);
         }
         assert_eq!((circuit.state(), circuit.admit(now)), (CircuitState::Closed, Ok(Passage::Normal)));
-        circuit.silent(now);
+        circuit.silent(now, now);
         assert_eq!((circuit.state(), circuit.admit(now)), (CircuitState::Open, Err(CIRCUIT_COOLDOWN)));
         assert!(circuit.admit_write(now).is_err());
 
@@ -158,12 +171,28 @@ mod tests {
         assert_eq!(circuit.admit(later), Ok(Passage::Probe));
         assert_eq!(circuit.state(), CircuitState::HalfOpen);
         assert!(circuit.admit(later).is_err(), "one probe at a time");
-        circuit.silent(later);
+        circuit.silent(later, later);
         assert_eq!((circuit.state(), circuit.admit(later)), (CircuitState::Open, Err(CIRCUIT_COOLDOWN)));
 
         assert_eq!(circuit.admit(later + CIRCUIT_COOLDOWN), Ok(Passage::Probe));
-        circuit.answered();
+        circuit.answered(later);
         assert_eq!((circuit.state(), circuit.admit(later)), (CircuitState::Closed, Ok(Passage::Normal)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_silence_opens_the_circuit_at_once_unless_others_are_answered() {
+        let sent = Instant::now();
+        let now = sent + CIRCUIT_SILENCE;
+        let circuit = Circuit::default();
+        circuit.answered(sent + CIRCUIT_SILENCE / 2);
+        for _ in 0..CIRCUIT_FAILURES {
+            circuit.silent(sent, now);
+        }
+        assert_eq!(circuit.state(), CircuitState::Closed, "another request was answered meanwhile");
+        let circuit = Circuit::default();
+        circuit.answered(sent);
+        circuit.silent(sent, now);
+        assert_eq!(circuit.state(), CircuitState::Open);
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl<K: Kv> Shared<K> {
                 let if_none_match = ask.basis.as_ref().and_then(|basis| basis.entry_version());
                 let options = GetOptions { read, if_none_match };
                 let answer = self.upstream.get(namespace, key, &options);
-                let answer = self.heard(Operation::Get, timeout(ANSWER_TIMEOUT, answer).await)?;
+                let answer = self.hear(Operation::Get, answer).await?;
                 let reply = match answer.body {
                     Lookup::Found(entry) => Reply::Whole(Body::Found(Found {
                         bytes: whole(entry.value).await?,
@@ -138,25 +138,27 @@ impl<K: Kv> Shared<K> {
                     read,
                 };
                 let answer = self.upstream.list(namespace, &options);
-                let answer = self.heard(Operation::List, timeout(ANSWER_TIMEOUT, answer).await)?;
+                let answer = self.hear(Operation::List, answer).await?;
                 let page = Body::Page(Arc::new(answer.body), Default::default());
                 Ok((Reply::Whole(page), answer.state))
             }
         }
     }
 
-    /// Tells the circuit and the metrics what came, or did not come, back.
-    fn heard<T>(
+    /// Waits for an answer, and tells the circuit and the metrics what came, or did not come.
+    async fn hear<T>(
         &self,
         operation: Operation,
-        answer: Result<Result<T, Error>, tokio::time::error::Elapsed>,
+        answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
+        let sent = Instant::now();
+        let answer = timeout(ANSWER_TIMEOUT, answer).await;
         let answer = answer.unwrap_or_else(|elapsed| Err(silence().with_source(elapsed)));
         let failure = answer.as_ref().err().map(Error::reason);
-        self.metrics.upstream(operation, failure);
+        self.metrics.upstream(operation, failure, sent.elapsed());
         match answer {
             Err(error) if is_silence(&error) => {
-                self.circuit.silent(Instant::now());
+                self.circuit.silent(sent, Instant::now());
                 tracing::debug!(operation = operation.as_str(), cause = ?error.source(), "upstream is silent");
                 // Without its cause: this edge does answer, and a tier below must not take it for silence.
                 Err(silence())

@@ -102,7 +102,8 @@ impl<K: Kv> Drop for Airborne<K> {
     fn drop(&mut self) {
         if !mem::replace(&mut self.landed, true) {
             // As the probe it would leave the circuit half-open for ever.
-            self.shared.circuit.silent(Instant::now());
+            let now = Instant::now();
+            self.shared.circuit.silent(now, now);
             self.land(Err(lost()));
         }
     }

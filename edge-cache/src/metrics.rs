@@ -1,14 +1,20 @@
 //! What an edge counts, in Prometheus' base units. A hit touches one atomic counter and no table.
 
+use std::time::Duration;
+
 use nearkv::{CacheStatus, Error, Reason};
 use parking_lot::Mutex;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
 use crate::{cache::Reading, circuit::CircuitState};
+
+/// Bounds of the histogram of upstream's latency: from the same node to the other side of the world, and to the
+/// time-out.
+const LATENCY_SECONDS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 
 /// An operation as metrics name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +59,11 @@ struct OutcomeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
     state: &'static str,
 }
@@ -64,6 +75,7 @@ pub(crate) struct Metrics {
     reads: [[Counter; CacheStatus::ALL.len()]; Operation::READS.len()],
     failed: Family<OutcomeLabels, Counter>,
     upstream: Family<OutcomeLabels, Counter>,
+    latency: Family<OperationLabels, Histogram, fn() -> Histogram>,
     bytes: Gauge,
     entries: Gauge,
     tasks: Gauge,
@@ -85,6 +97,7 @@ impl Metrics {
             reads,
             failed: Family::default(),
             upstream: Family::default(),
+            latency: Family::new_with_constructor(|| Histogram::new(LATENCY_SECONDS)),
             bytes: Gauge::default(),
             entries: Gauge::default(),
             tasks: Gauge::default(),
@@ -105,6 +118,12 @@ impl Metrics {
             "upstream_requests",
             "Requests to upstream, by operation and outcome",
             self.upstream.clone(),
+        );
+        registry.register_with_unit(
+            "upstream_duration",
+            "Time until upstream's answer began, by operation",
+            Unit::Seconds,
+            self.latency.clone(),
         );
         let bytes = self.bytes.clone();
         registry.register_with_unit("cache", "Keys, values, metadata and overhead held", Unit::Bytes, bytes);
@@ -132,8 +151,10 @@ impl Metrics {
         reading
     }
 
-    /// Counts how a request to upstream ended.
-    pub(crate) fn upstream(&self, operation: Operation, failure: Option<Reason>) {
+    /// Counts how a request to upstream ended, and after which time until its answer began.
+    pub(crate) fn upstream(&self, operation: Operation, failure: Option<Reason>, took: Duration) {
+        let labels = OperationLabels { operation: operation.as_str() };
+        self.latency.get_or_create(&labels).observe(took.as_secs_f64());
         count(&self.upstream, operation, failure.map_or("ok", Reason::as_str));
     }
 

@@ -50,6 +50,9 @@ pub(crate) const BULK_FETCHES: usize = 32;
 
 /// Failures in a row that open the circuit: one may be a replica that restarts.
 pub(crate) const CIRCUIT_FAILURES: u32 = 3;
+/// A request without an answer for this long opens the circuit alone, if no other was answered meanwhile. A
+/// connection to an address where nobody is fails after as long.
+pub(crate) const CIRCUIT_SILENCE: Duration = Duration::from_secs(1);
 /// How long an open circuit refuses before it lets one request through.
 pub(crate) const CIRCUIT_COOLDOWN: Duration = Duration::from_secs(1);
 

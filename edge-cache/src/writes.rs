@@ -47,6 +47,14 @@ impl Known {
     }
 }
 
+/// A body that is announced as small is gathered, to be kept when the put is acknowledged. Any other streams through.
+async fn in_memory_if_small(value: Value) -> Result<Value, Error> {
+    match value.length() {
+        Some(length) if length <= STORED_PUT_BYTES as u64 => value.into_bytes().await.map(Value::Bytes),
+        Some(_) | None => Ok(value),
+    }
+}
+
 impl<K: Kv> Shared<K> {
     pub(crate) async fn write_put(
         self: &Arc<Self>,
@@ -55,10 +63,11 @@ impl<K: Kv> Shared<K> {
         value: Value,
         options: &PutOptions,
     ) -> Result<Answer<Version>, Error> {
-        let known = Known::of(&value, options);
         let (shared, slot, options) = (self.clone(), Slot::entry(namespace, key), options.clone());
         let (namespace, key) = (namespace.clone(), key.clone());
         self.see_through(Operation::Put, slot.clone(), async move {
+            let value = in_memory_if_small(value).await?;
+            let known = Known::of(&value, &options);
             let (sent, ticket) = (Instant::now(), shared.ticket());
             let answer = shared.upstream.put(&namespace, &key, value, &options).await?;
             let version = answer.body;
@@ -102,11 +111,13 @@ impl<K: Kv> Shared<K> {
         }
         let (shared, doubted) = (self.clone(), slot.clone());
         let task = self.tasks.spawn(async move {
+            let sent = Instant::now();
             let result = write.await;
-            shared.metrics.upstream(operation, result.as_ref().err().map(Error::reason));
+            let failure = result.as_ref().err().map(Error::reason);
+            shared.metrics.upstream(operation, failure, sent.elapsed());
             match &result {
                 Ok(_) => shared.answered(None),
-                Err(error) if is_silence(error) => shared.circuit.silent(Instant::now()),
+                Err(error) if is_silence(error) => shared.circuit.silent(sent, Instant::now()),
                 Err(error) if matches!(error.reason(), Reason::OutcomeUnknown | Reason::Internal) => {
                     shared.doubt(&doubted);
                 }

@@ -1,5 +1,6 @@
 //! Reads, writes and refreshes that cross: newer wins, and a write is seen at once where it was made.
 
+use futures::StreamExt;
 use nearkv::{CacheStatus, Condition, ExpirationRequest, Kv, ReadOptions, Reason, Value};
 
 use crate::{
@@ -68,6 +69,34 @@ async fn a_put_during_a_fetch_is_not_undone_by_it() {
         assert_eq!(overlapping.await.unwrap().value.as_deref(), Some("old"), "it began before");
         pass(secs(1)).await;
         assert_eq!(edge.get("k").await.state.version, version, "the old answer was not kept");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_lands_after_a_write_it_does_not_show_is_not_kept() {
+    for unknown in [false, true] {
+        let (upstream, edge) = edge();
+        upstream.set(|script| script.back = millis(500));
+        let overlapping = edge.reading("k"); // t0: reads "old"; nothing is held yet
+        settle().await;
+        upstream.set(|script| script.back = millis(10));
+        if unknown {
+            upstream.set(|script| script.writes = Writes::LostAfterCommit);
+        }
+        assert_eq!(edge.put("k", large("n")).await.is_err(), unknown); // t1: committed, and nothing is kept
+        assert_eq!(overlapping.await.unwrap().says(), "old MISS"); // t2: it lands
+        assert_eq!(edge.get("k").await.value.unwrap().len(), 5000, "t3 (unknown: {unknown})");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_put_that_streams_is_kept_too_if_its_length_is_announced() {
+    for (length, asked) in [(Some(3), 0), (None, 1)] {
+        let (upstream, edge) = edge();
+        let chunks = futures::stream::iter(["n", "ew"]).map(|chunk| Ok(chunk.into())).boxed();
+        edge.put("k", Value::Stream { length, chunks }).await.unwrap();
+        assert_eq!(edge.get("k").await.value.as_deref(), Some("new"));
+        assert_eq!(upstream.gets(), asked);
     }
 }
 
