@@ -15,9 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     budget::Usage,
-    format::{
-        Chunks, LABEL_BYTES, LABEL_NAMESPACE, LABEL_PART, Manifest, Part, StoredValue, chunk_name, root_name,
-    },
+    format::{Chunks, LABEL_NAMESPACE, LABEL_PART, Manifest, Part, StoredValue, chunk_name, root_name},
     upkeep::{Snapshot, UpkeepError},
     workshop::Workshop,
 };
@@ -107,7 +105,10 @@ impl Collector {
     ) -> Result<Collected, UpkeepError> {
         let reached = reached(&self.namespace, swept, manifest);
         let doomed = ripe.into_iter().filter(|meta| !reached.contains(&meta.name)).collect();
-        delete_all(workshop, &self.namespace, doomed).await
+        let (gone, outcome) = delete_all(&*workshop.store, &self.namespace, doomed).await;
+        let Usage { bytes, objects } = Usage::of(&gone);
+        workshop.budget.release(&self.namespace, bytes, objects);
+        outcome.map(|()| Collected { objects })
     }
 }
 
@@ -147,49 +148,53 @@ async fn list(store: &dyn ObjectStore, namespace: &Namespace) -> Result<Vec<Meta
     listed.map_err(|source| UpkeepError::Store { action: "list", namespace: namespace.clone(), source })
 }
 
+/// Deletes what is still the object that was listed, and answers what is gone.
 async fn delete_all(
-    workshop: &Workshop,
+    store: &dyn ObjectStore,
     namespace: &Namespace,
     doomed: Vec<Meta>,
-) -> Result<Collected, UpkeepError> {
+) -> (Vec<Meta>, Result<(), UpkeepError>) {
     let delete = |meta: Meta| async move {
-        match workshop.store.delete(&meta.name, &meta.id).await {
-            Ok(()) | Err(StoreError::Missing(_)) => Ok(meta),
-            // Another object has its name: not the one that was seen.
+        match store.delete(&meta.name, &meta.id).await {
+            Ok(()) | Err(StoreError::Missing(_)) => Ok(Some(meta)),
+            // Another object has its name by now: not the one that was seen.
+            Err(StoreError::Conflict(_)) => Ok(None),
             Err(error) => Err(error),
         }
     };
     let mut deletions = stream::iter(doomed).map(delete).buffer_unordered(DELETE_PARALLEL);
-    let (mut collected, mut failed) = (Collected::default(), None);
+    let (mut gone, mut outcome) = (Vec::new(), Ok(()));
     while let Some(deleted) = deletions.next().await {
         match deleted {
-            Ok(meta) => {
-                collected.objects += 1;
-                let bytes = meta.labels.get(LABEL_BYTES).and_then(|bytes| bytes.parse().ok());
-                workshop.budget.release(namespace, bytes.unwrap_or_default(), 1);
+            Ok(meta) => gone.extend(meta),
+            Err(source) => {
+                outcome = Err(UpkeepError::Store { action: "delete", namespace: namespace.clone(), source });
             }
-            Err(StoreError::Conflict(_)) => {}
-            Err(error) => failed = Some(error),
         }
     }
-    match failed {
-        Some(source) => Err(UpkeepError::Store { action: "delete", namespace: namespace.clone(), source }),
-        None => Ok(collected),
-    }
+    (gone, outcome)
 }
 
-/// Deletes every object of a KvNamespace that is owned by its life `uid`, the root first. Only for development
-/// mode: in a cluster the garbage collector of Kubernetes follows the owner references.
+/// Deletes every object of a KvNamespace that is owned by its life `uid`, the root first, so that nobody takes
+/// what is left for data. Only for development mode: in a cluster the garbage collector of Kubernetes follows
+/// the owner references. Answers how many it has deleted.
 ///
 /// # Errors
 /// [`UpkeepError::Store`]; calling again goes on.
-pub async fn delete_owned(workshop: &Workshop, uid: &str) -> Result<Collected, UpkeepError> {
-    let namespace = &workshop.drafter.namespace;
-    let mut owned = list(&*workshop.store, namespace).await?;
+pub async fn delete_owned(
+    store: &dyn ObjectStore,
+    namespace: &Namespace,
+    uid: &str,
+) -> Result<usize, UpkeepError> {
+    let mut owned = list(store, namespace).await?;
     owned.retain(|meta| meta.owner.as_ref().is_some_and(|owner| owner.id == uid));
     let root = root_name(namespace);
     let (roots, parts) = owned.into_iter().partition(|meta| meta.name == root);
-    let root = delete_all(workshop, namespace, roots).await?;
-    let parts = delete_all(workshop, namespace, parts).await?;
-    Ok(Collected { objects: root.objects + parts.objects })
+    let (root, outcome) = delete_all(store, namespace, roots).await;
+    outcome?;
+    let (parts, outcome) = delete_all(store, namespace, parts).await;
+    outcome.map(|()| root.len() + parts.len())
 }
+
+#[cfg(test)]
+mod tests;

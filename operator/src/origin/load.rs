@@ -271,3 +271,6 @@ impl Loader {
         ObjectName::new(self.namespace.account(), name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -259,14 +259,53 @@ impl World {
         (entries, names)
     }
 
+    /// What a replica with the state `old` in memory makes of the newest root.
+    async fn catch_up(&self, old: &State) -> BTreeMap<Key, (u64, Put)> {
+        let State { root, manifest, .. } = &*self.committer.state();
+        let loader = self.committer.workshop.loader();
+        let mut entries: BTreeMap<_, _> = old.entries.clone().into_iter().collect();
+        let mut have = old.root.version;
+        if have < manifest.checkpoint {
+            have = manifest.checkpoint;
+            let held = std::mem::take(&mut entries);
+            let mut wanted = Vec::new();
+            for source in sources(Some(&*old.manifest), manifest) {
+                match source {
+                    Source::Page(page, until) => wanted.push((page, until)),
+                    Source::Memory { from, until } => entries.extend(
+                        held.iter()
+                            .filter(|(key, _)| from.as_ref() <= Some(key))
+                            .filter(|(key, _)| until.as_ref().is_none_or(|until| *key < until))
+                            .map(|(key, entry)| (key.clone(), entry.clone())),
+                    ),
+                }
+            }
+            let pages = loader.pages(wanted).await.unwrap();
+            entries.extend(pages.into_iter().flatten().map(|entry| (entry.1.key.clone(), entry)));
+        }
+        let segments = manifest.segments.iter().chain(&root.segments).cloned().collect();
+        let records = loader.segments(segments).await.unwrap();
+        for versioned in records.into_iter().chain(root.versioned()).filter(|record| record.version > have) {
+            match versioned.record {
+                Record::Put(put) => entries.insert(put.key.clone(), (versioned.version, put)),
+                Record::Delete(key) => entries.remove(&key),
+            };
+        }
+        entries.retain(|_, (version, put)| !manifest.leaves_out(*version, put.expiration));
+        entries
+    }
+
     fn present(&self) -> BTreeSet<ObjectName> {
         self.store.world().objects().iter().map(|object| object.meta.name.clone()).collect()
     }
 
+    fn memory(&self) -> BTreeMap<Key, (u64, Put)> {
+        self.committer.state().entries.clone().into_iter().collect()
+    }
+
     async fn assert_whole(&self) {
         let (entries, names) = self.load().await;
-        let memory: BTreeMap<_, _> = self.committer.state().entries.clone().into_iter().collect();
-        assert_eq!(entries, memory);
+        assert_eq!(entries, self.memory());
         let present = self.present();
         let lost: Vec<_> = names.difference(&present).collect();
         assert!(lost.is_empty(), "the root reaches what is gone: {lost:?}");
@@ -320,6 +359,49 @@ async fn the_collector_never_deletes_what_the_root_reaches_and_leaves_nothing_el
         assert_eq!(usage.objects, names.len() as u64);
         shutdown.cancel();
         tending.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_was_away_fetches_the_changed_pages_and_has_the_same_state() {
+    for seed in 0..8 {
+        println!("seed {seed}");
+        let world = World::new(seed).await;
+        let random = &world.random;
+        let mut upkeep = world.upkeep();
+        let mut away: Vec<Arc<State>> = Vec::new();
+        let (mut reused, mut fetched) = (0, 0);
+        for step in 0..80 {
+            // Each step writes or empties a region, so that some pages change and others stay.
+            let region = random.below(10) * 200;
+            let empties = random.below(4) == 0;
+            let mut records = Vec::new();
+            for offset in 0..if empties { 200 } else { random.below(100) } {
+                let key = region + if empties { offset } else { random.below(200) };
+                if empties {
+                    records.push(Record::Delete(Key::new(&format!("key-{key:06}")).unwrap()));
+                } else {
+                    let end = (random.below(6) == 0)
+                        .then(|| Expiration(world.clock.now().seconds() + random.below(2000)));
+                    records.push(world.put(key, random.below(2000), end).await);
+                }
+            }
+            world.committer.commit(records).await;
+            sleep(random.jitter(Duration::from_secs(200))).await;
+            upkeep.tend(true).await.unwrap();
+            if step % 7 == 0 {
+                away.push(world.committer.state());
+            }
+            let memory = world.memory();
+            for old in away.iter().filter(|_| step % 5 == 0) {
+                let (old_manifest, manifest) = (&old.manifest, &world.committer.state().manifest);
+                let sources = sources(Some(&**old_manifest), manifest);
+                reused += sources.iter().filter(|source| matches!(source, Source::Memory { .. })).count();
+                fetched += sources.iter().filter(|source| matches!(source, Source::Page(..))).count();
+                assert_eq!(world.catch_up(old).await, memory);
+            }
+        }
+        assert!(reused > 100 && fetched > 100, "{reused} pages reused and {fetched} fetched");
     }
 }
 
