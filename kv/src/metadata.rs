@@ -27,10 +27,16 @@ impl Metadata {
         if value.is_null() {
             return Ok(None);
         }
-        // White space between tokens may be line breaks, which a header cannot carry.
-        let has_controls = raw.get().bytes().any(|b| b < 0x20 || b == 0x7f);
-        let text: Arc<str> = if has_controls { value.to_string().into() } else { raw.get().into() };
-        Ok(Some(Self(text)))
+        // Line breaks and tabs stand only between tokens, where they are as good as spaces; DEL stands only
+        // inside of strings. A header can carry neither.
+        if !raw.get().bytes().any(|b| b < 0x20 || b == 0x7f) {
+            return Ok(Some(Self(raw.get().into())));
+        }
+        let text = raw.get().replace(['\n', '\r', '\t'], " ").replace('\u{7f}', "\\u007f");
+        if text.len() > MAX_METADATA_BYTES {
+            return Err(Error::metadata_too_long(text.len()));
+        }
+        Ok(Some(Self(text.into())))
     }
 
     /// The JSON text.
@@ -56,7 +62,11 @@ mod tests {
             assert_eq!(Metadata::parse(text).unwrap().unwrap().as_str(), text);
         }
         assert_eq!(Metadata::parse("null").unwrap(), None);
-        assert_eq!(Metadata::parse("{\n\"a\":\t1}").unwrap().unwrap().as_str(), r#"{"a":1}"#);
+        let kept = |text| Metadata::parse(text).unwrap().unwrap().as_str().to_owned();
+        assert_eq!(kept("{\n\"a\":\t1.50}"), r#"{ "a": 1.50}"#);
+        assert_eq!(kept("\"\u{7f}\""), r#""\u007f""#);
+        let grown = format!("\"{}\"", "\u{7f}".repeat(1000));
+        assert_eq!(Metadata::parse(&grown).unwrap_err().reason().as_str(), "metadata-too-long");
     }
 
     #[test]

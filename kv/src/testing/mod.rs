@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 pub use memory::{ManualClock, Memory};
 
-use crate::{Kv, Namespace, UnixMillis};
+use crate::{Key, Kv, Namespace, UnixMillis};
 
 /// The implementation under test with its surroundings.
 #[async_trait]
@@ -28,4 +28,10 @@ pub trait Harness: Send + Sync {
     /// Lets this much time pass for everything under test. `false` where time is real and cannot: the cases
     /// then check what does not need it.
     async fn advance(&self, by: Duration) -> bool;
+
+    /// Makes the key, which holds an entry, one that the KvNamespace object declares. `false` where this
+    /// harness has no such objects.
+    async fn declare(&self, _namespace: &Namespace, _key: &Key) -> bool {
+        false
+    }
 }

@@ -24,7 +24,7 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    fn is_write(self) -> bool {
+    pub(super) fn is_write(self) -> bool {
         match self {
             Self::Get | Self::List => false,
             Self::Put | Self::Delete => true,

@@ -50,7 +50,8 @@ impl Client {
         Ok(Self { http: settings.build()?, base: settings::base(base)?, read_timeout: settings.read_timeout })
     }
 
-    /// Sends a request without a body, and has its answer's head.
+    /// Sends a request without a body, and has its answer's head. A read that is lost is asked once more: the
+    /// server may just have closed the idle connection that the pool took.
     async fn ask(
         &self,
         operation: Operation,
@@ -58,8 +59,15 @@ impl Client {
         target: Target<'_>,
         headers: HeaderMap,
     ) -> Result<Response, Error> {
-        let request = self.http.request(method, target.url(&self.base)).headers(headers).send();
-        match tokio::time::timeout(self.read_timeout, request).await {
+        let request = self.http.request(method, target.url(&self.base)).headers(headers);
+        let again = if operation.is_write() { None } else { request.try_clone() };
+        let asked = async {
+            match (request.send().await, again) {
+                (Err(error), Some(again)) if !error.is_connect() => again.send().await,
+                (result, _) => result,
+            }
+        };
+        match tokio::time::timeout(self.read_timeout, asked).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(operation.transport(error)),
             Err(_) => Err(operation.timed_out()),

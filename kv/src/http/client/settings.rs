@@ -12,6 +12,11 @@ const IDLE_CONNECTIONS: usize = 64;
 const IDLE: Duration = Duration::from_secs(30);
 /// Headers of an answer: the largest metadata, and some.
 const H2_MAX_HEADER_BYTES: u32 = 64 * 1024;
+/// What one h2 answer may have in flight.
+const H2_STREAM_WINDOW: u32 = 1024 * 1024;
+/// What all answers of an h2 connection may have in flight: so many slow readers of large values that they
+/// do not stop the others.
+const H2_CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 
 /// Which HTTP is spoken to an `http://` upstream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +78,11 @@ impl ClientSettings {
             .pool_max_idle_per_host(IDLE_CONNECTIONS);
         let builder = match self.protocol {
             Protocol::Http1 => builder.http1_only(),
-            Protocol::H2c => builder.http2_prior_knowledge().http2_max_header_list_size(H2_MAX_HEADER_BYTES),
+            Protocol::H2c => builder
+                .http2_prior_knowledge()
+                .http2_max_header_list_size(H2_MAX_HEADER_BYTES)
+                .http2_initial_stream_window_size(H2_STREAM_WINDOW)
+                .http2_initial_connection_window_size(H2_CONNECTION_WINDOW),
         };
         builder.build().map_err(ClientError::Setup)
     }

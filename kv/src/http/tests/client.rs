@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::{
-    Answer, DeleteOptions, Error, GetOptions, Key, ListOptions, Lookup, PutOptions, Reason, Value,
+    Answer, DeleteOptions, Error, GetOptions, ListOptions, Lookup, PutOptions, Reason, Value,
     http::client::ClientError,
 };
 
@@ -74,6 +74,35 @@ async fn once_a_request_may_have_been_sent_the_outcome_of_a_write_is_unknown() {
         assert_eq!(reasons(&client(address)).await, LOST, "{:?}", String::from_utf8_lossy(answer));
         task.abort();
     }
+}
+
+/// t0: the server closes the connection that the pool keeps. t1: a read is sent on it, and lost. t2: it is
+/// asked again on a new one. A write is not.
+#[tokio::test]
+async fn a_lost_read_is_asked_once_more_and_a_write_is_not() {
+    const ABSENT: &[u8] = b"HTTP/1.1 404 Not Found\r\nNearkv-Version: 0000000000000001.1\r\nNearkv-Age: 0\r\nNearkv-Time: 1\r\nContent-Length: 0\r\n\r\n";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client(listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let mut methods = Vec::new();
+        for answer in [&b""[..], ABSENT, b""] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let count = stream.read(&mut request).await.unwrap();
+            methods.push(String::from_utf8_lossy(&request[..count.min(3)]).into_owned());
+            stream.write_all(answer).await.unwrap();
+        }
+        let more = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
+        (methods, more.is_err())
+    });
+    let (namespace, key) = place();
+    let read = client.get(&namespace, &key, &GetOptions::default()).await.unwrap();
+    assert!(matches!(read.body, Lookup::Absent));
+    let error = client.delete(&namespace, &key, &DeleteOptions::default()).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::OutcomeUnknown);
+    let (methods, nothing_more) = server.await.unwrap();
+    assert_eq!(methods, ["GET", "GET", "DEL"]);
+    assert!(nothing_more, "the write was sent again");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod client;
 mod conformance;
+mod options;
 mod server;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -12,7 +13,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Clock, Kv, Namespace, Random, UnixMillis,
+    Clock, Key, Kv, Namespace, Random, UnixMillis,
     http::{
         Client,
         client::{ClientSettings, Protocol},
@@ -85,5 +86,9 @@ impl Harness for MemoryHarness {
     async fn advance(&self, by: Duration) -> bool {
         self.clock.advance(by);
         true
+    }
+
+    async fn declare(&self, namespace: &Namespace, key: &Key) -> bool {
+        self.memory.declare(namespace, [key.clone()]).is_ok()
     }
 }

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    Answer, CacheStatus, DeleteOptions, Entry, Error, Freshness, GetOptions, Incarnation, Key, ListOptions,
+    Answer, CacheStatus, DeleteOptions, Entry, Error, Freshness, GetOptions, Incarnation, ListOptions,
     Lookup, Page, PutOptions, ReadOptions, Reason, Served, State, Value, Version,
     http::server::{Admin, admin_router},
 };

@@ -13,6 +13,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("a conditional put is judged against what it replaces", |scene| puts(scene).boxed()),
         Case::new("a conditional delete is judged against what it removes", |scene| deletes(scene).boxed()),
         Case::new("a reader that has the version is told so", |scene| unchanged(scene).boxed()),
+        Case::new("a declared key is refused to everybody", |scene| declared(scene).boxed()),
         Case::new("a read of a state that does not exist yet is refused", |scene| versions(scene).boxed()),
     ]
 }
@@ -102,6 +103,23 @@ async fn unchanged(scene: Scene) -> Outcome {
         Lookup::Absent => Ok(()),
         other => Err(Failure(format!("expected Absent, got {other:?}"))),
     }
+}
+
+async fn declared(scene: Scene) -> Outcome {
+    let (a, b) = (key("a")?, key("b")?);
+    scene.put(&a, "declared").await?;
+    if !scene.harness.declare(&scene.namespace, &a).await {
+        return Ok(());
+    }
+    let text = format!(
+        "Key \"a\" is declared by KvNamespace {}; change it there, or remove it from spec.entries and spec.entriesFrom",
+        scene.namespace
+    );
+    refused("put", scene.put(&a, "x").await, Reason::KeyDeclared, &text)?;
+    refused("delete", scene.delete(&a).await, Reason::KeyDeclared, &text)?;
+    equal("it is still there", scene.bytes(&a).await?, Some("declared".into()))?;
+    scene.put(&b, "other").await?;
+    equal("another key", scene.bytes(&b).await?, Some("other".into()))
 }
 
 async fn versions(scene: Scene) -> Outcome {
