@@ -9,4 +9,5 @@ mod freshness;
 mod harness;
 mod lists;
 mod outage;
+mod process;
 mod scripted;
