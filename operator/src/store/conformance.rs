@@ -194,7 +194,7 @@ async fn an_immutable_object_stays_as_it_is(store: Arc<dyn ObjectStore>, folder:
 async fn what_no_config_map_can_hold_is_refused(store: Arc<dyn ObjectStore>, folder: String) {
     let mut slash = draft(&folder, "a", "1");
     slash.content.text.insert("a/b".to_owned(), String::new());
-    for bad in [slash, draft(&folder, "Upper", "1"), draft(&folder, "a", &"x".repeat(1024 * 1024))] {
+    for bad in [slash, draft(&folder, "Upper", "1"), draft(&folder, "a", &"x".repeat(1024 * 1024 + 1))] {
         let answer = store.create(&bad).await;
         assert!(matches!(answer, Err(StoreError::Refused { .. })), "{answer:?}");
     }

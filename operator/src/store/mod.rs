@@ -4,6 +4,7 @@
 //! Names are `folder/name`. In a cluster a folder is a Kubernetes namespace and an object a ConfigMap; in
 //! development mode a sub-folder and a manifest; in tests a map with faults.
 
+mod cluster;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod directory;
@@ -16,6 +17,7 @@ pub mod simulated;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
+pub use cluster::{CALL_DEADLINE, Cluster};
 pub use directory::{Directory, OpenError};
 pub use error::StoreError;
 pub use object::{Content, Draft, Label, Meta, Object, ObjectId, ObjectName, Owner, Selector, Token};

@@ -1,10 +1,12 @@
 //! What every store refuses before it writes: the rules of a Kubernetes ConfigMap, so that what development
 //! mode and the simulation take, a cluster takes as well. The cluster's own API server checks for itself.
 
+use bytes::Bytes;
+
 use super::{Content, Draft, StoreError};
 
-/// Largest content of a ConfigMap, in bytes (validation of `data` and `binaryData` together).
-const MAX_CONTENT_BYTES: u64 = 1024 * 1024;
+/// Largest content of a ConfigMap: the values of `data` and `binaryData` together, in bytes, without their names.
+const MAX_CONTENT_BYTES: usize = 1024 * 1024;
 /// Longest name of an object: a DNS subdomain (RFC 1123 as Kubernetes uses it).
 const MAX_NAME_BYTES: usize = 253;
 /// Longest folder: a DNS label.
@@ -32,7 +34,7 @@ pub(super) fn check(draft: &Draft) -> Result<(), StoreError> {
     if let Some(key) = text.keys().find(|key| bytes.contains_key(*key)) {
         return refused(format!("field {key:?} is there as text and as bytes"));
     }
-    let size: u64 = draft.content.size();
+    let size = text.values().map(String::len).chain(bytes.values().map(Bytes::len)).sum::<usize>();
     if size > MAX_CONTENT_BYTES {
         return refused(format!("{size} bytes are more than the {MAX_CONTENT_BYTES} of a ConfigMap"));
     }
@@ -84,7 +86,7 @@ mod tests {
             draft("team-a", "a..b", "f", text()),
             draft("team-a", "A", "f", text()),
             draft("team-a", "a", "f/g", text()),
-            draft("team-a", "a", "f", "v".repeat(1024 * 1024)),
+            draft("team-a", "a", "f", "v".repeat(1024 * 1024 + 1)),
         ] {
             assert!(matches!(check(&bad), Err(StoreError::Refused { .. })), "{}", bad.name);
         }

@@ -1,0 +1,207 @@
+//! [`Cluster`]: the object store of production. An object is a ConfigMap, its token the `resourceVersion`,
+//! its identity the UID, a folder a Kubernetes namespace.
+
+mod clock;
+mod convert;
+mod merge;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use http::{HeaderValue, Request, header::ACCEPT};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api, Client, Config, Resource,
+    api::{DeleteParams, ListParams, PostParams, Preconditions},
+    client::ClientBuilder,
+    core::{PartialObjectMeta, Request as ApiRequest},
+};
+use nearkv::{Clock, Random};
+use tokio::time::timeout;
+
+use self::{clock::Skew, merge::Merge};
+use super::{
+    Draft, Label, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
+};
+
+/// After this a call's outcome is unknown. An API server answers in milliseconds, and while etcd elects a
+/// leader within a second or two.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
+/// Who has written an object, in its `managedFields`.
+const FIELD_MANAGER: &str = "nearkv";
+/// Objects per page of a list: metadata only, some 600 bytes each.
+const PAGE: u32 = 500;
+/// The answer to a write repeats what was written, unless it is asked for in this form.
+const METADATA_ONLY: HeaderValue =
+    HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+
+/// The ConfigMaps of a cluster. Cheap to clone.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    /// The Kubernetes namespaces that count; all, if there is none here.
+    folders: Arc<[String]>,
+    skew: Skew,
+    random: Arc<Random>,
+}
+
+impl Cluster {
+    /// Connects with a configuration of kube's; the first call will show whether it works. Only `folders`
+    /// are listed and watched where a selector names none; all of the cluster, if `folders` is empty.
+    ///
+    /// The client is made here, because it must not repeat a request by itself as kube's clients do after 429,
+    /// 503 and 504: a write that was committed at the first attempt would meet a conflict with itself.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn connect(
+        mut config: Config,
+        folders: Vec<String>,
+        clock: Arc<dyn Clock>,
+        random: Arc<Random>,
+    ) -> kube::Result<Self> {
+        let skew = Skew::new(clock);
+        config.default_retry = false;
+        let client = ClientBuilder::try_from(config)?.with_layer(&skew).build();
+        Ok(Self { client, folders: folders.into(), skew, random })
+    }
+
+    fn api(&self, folder: &str) -> Api<ConfigMap> {
+        Api::namespaced(self.client.clone(), folder)
+    }
+
+    /// The parts of the cluster that a selector shows.
+    fn apis(&self, selector: &Selector) -> Vec<Api<ConfigMap>> {
+        match &selector.folder {
+            Some(folder) => vec![self.api(folder)],
+            None if self.folders.is_empty() => vec![Api::all(self.client.clone())],
+            None => self.folders.iter().map(|folder| self.api(folder)).collect(),
+        }
+    }
+
+    async fn call<T>(
+        &self,
+        action: &'static str,
+        name: &ObjectName,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, StoreError> {
+        match timeout(CALL_DEADLINE, call).await {
+            Ok(answer) => answer.map_err(|error| convert::error(action, name, error)),
+            Err(elapsed) => Err(convert::unknown(action, name, elapsed)),
+        }
+    }
+
+    /// Sends a write, and reads no more than the metadata of its result.
+    async fn write(
+        &self,
+        action: &'static str,
+        name: &ObjectName,
+        request: impl FnOnce(ApiRequest, Vec<u8>) -> Result<Request<Vec<u8>>, kube::core::request::Error>,
+        map: &ConfigMap,
+    ) -> Result<Meta, StoreError> {
+        let refused = |message: String| StoreError::Refused { name: name.clone(), message };
+        let body = serde_json::to_vec(map).map_err(|error| refused(error.to_string()))?;
+        let url = ConfigMap::url_path(&(), Some(&name.folder));
+        let mut request = request(ApiRequest::new(url), body).map_err(|error| refused(error.to_string()))?;
+        request.headers_mut().insert(ACCEPT, METADATA_ONLY);
+        request.extensions_mut().insert(action);
+        let answer = self.client.request::<PartialObjectMeta<ConfigMap>>(request);
+        convert::meta(self.call(action, name, answer).await?.metadata)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Cluster {
+    async fn get(&self, name: &ObjectName) -> Result<Option<Object>, StoreError> {
+        let api = self.api(&name.folder);
+        match self.call("get", name, api.get_opt(&name.name)).await? {
+            Some(map) => convert::object(map).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn list(&self, selector: &Selector) -> Result<Vec<Meta>, StoreError> {
+        let name = ObjectName::new(selector.folder.as_deref().unwrap_or("*"), "*");
+        let mut metas = Vec::new();
+        for api in self.apis(selector) {
+            // Without `resourceVersion` a list is consistent: it shows every write before it.
+            let mut params = ListParams::default().labels(&labels(&selector.labels)).limit(PAGE);
+            loop {
+                let page = self.call("list", &name, api.list_metadata(&params)).await?;
+                for item in page.items {
+                    metas.push(convert::meta(item.metadata)?);
+                }
+                params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+                if params.continue_token.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(metas)
+    }
+
+    async fn create(&self, draft: &Draft) -> Result<Meta, StoreError> {
+        let map = convert::config_map(draft, None);
+        self.write("create", &draft.name, |request, body| request.create(&params(), body), &map).await
+    }
+
+    async fn replace(&self, draft: &Draft, expected: &Token) -> Result<Meta, StoreError> {
+        // To the API server no version, and the version 0, mean "whatever it is now".
+        if expected.0.parse::<u64>().unwrap_or_default() == 0 {
+            return Err(StoreError::Conflict(draft.name.clone()));
+        }
+        let (name, map) = (&draft.name, convert::config_map(draft, Some(expected)));
+        self.write("replace", name, |request, body| request.replace(&name.name, &params(), body), &map).await
+    }
+
+    async fn delete(&self, name: &ObjectName, id: &ObjectId) -> Result<(), StoreError> {
+        let preconditions = Preconditions { uid: Some(id.0.to_string()), resource_version: None };
+        let params = DeleteParams::background().preconditions(preconditions);
+        let api = self.api(&name.folder);
+        self.call("delete", name, api.delete(&name.name, &params)).await.map(drop)
+    }
+
+    fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent> {
+        let mut parts: Vec<_> = self
+            .apis(selector)
+            .into_iter()
+            .map(|api| watch::follow(api, labels(&selector.labels), Arc::clone(&self.random)))
+            .collect();
+        if parts.len() == 1 {
+            return parts.remove(0);
+        }
+        let mut merge = Merge::of(parts.len());
+        let numbered =
+            parts.into_iter().enumerate().map(|(index, part)| part.map(move |event| (index, event)));
+        stream::select_all(numbered)
+            .filter_map(move |(index, event)| std::future::ready(merge.absorb(index, event)))
+            .boxed()
+    }
+
+    fn clock_skew_ms(&self) -> Option<i64> {
+        self.skew.latest_ms()
+    }
+}
+
+fn params() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+/// Labels as a label selector.
+fn labels(labels: &[Label]) -> String {
+    let terms: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    terms.join(",")
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("folders", &self.folders).finish_non_exhaustive()
+    }
+}
