@@ -8,4 +8,5 @@ pub mod controller;
 pub mod lease;
 pub mod metrics;
 pub mod origin;
+pub mod serve;
 pub mod store;

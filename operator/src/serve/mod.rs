@@ -1,0 +1,173 @@
+//! `nearkv-operator run`: puts the parts together, and ends them in order. Owner of every task of the process.
+
+mod admin;
+mod shutdown;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use kube::{Client, Config};
+use nearkv::{
+    Clock, Random, SystemClock,
+    http::server::{self, admin_router, router},
+};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    catalog::{KubeCatalog, Scope, follow},
+    cli::RunArgs,
+    controller::{self, run::Controller},
+    lease::{self, LeaseSettings},
+    metrics::Metrics,
+    origin::{Origin, Settings, pacing::PacingSettings},
+    store::Cluster,
+};
+use admin::Status;
+use shutdown::{Signals, Stage, supervise};
+
+/// Why the operator did not start, or ended before it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// No cluster is configured.
+    #[error("failed to find a cluster; set KUBECONFIG, or run in a pod: {0}")]
+    Kubeconfig(#[source] kube::config::InferConfigError),
+    /// The configuration of the cluster cannot be used.
+    #[error("failed to make a client of the cluster: {0}")]
+    Client(#[source] kube::Error),
+    /// A listener's address is taken or not ours.
+    #[error("failed to listen at {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The process cannot hear signals.
+    #[error("failed to listen to signals: {0}")]
+    Signals(#[source] io::Error),
+    /// A part ended by itself.
+    #[error("a part of the operator has failed: {0}")]
+    Part(String),
+}
+
+/// Serves and reconciles until SIGTERM or Ctrl-C, then ends in order: `/readyz` turns, requests in flight are
+/// answered, rounds and commits in progress are finished, the Lease is given back.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
+    let signals = Signals::install().map_err(ServeError::Signals)?;
+    let data_listener = listen(args.listen).await?;
+    let admin_listener = listen(args.admin_listen).await?;
+    let config = Config::infer().await.map_err(ServeError::Kubeconfig)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random = Arc::new(Random::from_os());
+    let lease = lease_settings(args, &config.default_namespace, &random);
+    let client = Client::try_from(config.clone()).map_err(ServeError::Client)?;
+    let store =
+        Cluster::connect(config, args.watch_namespace.clone(), Arc::clone(&clock), Arc::clone(&random))
+            .map_err(ServeError::Client)?;
+    let scopes = Scope::of(&args.watch_namespace);
+    let catalog = Arc::new(KubeCatalog::new(client.clone(), scopes.clone()));
+    let origin = Origin::new(Arc::new(store), catalog, Arc::clone(&clock), random, settings(args));
+    let metrics = Arc::new(Metrics::new());
+    let (leading, led) = watch::channel(false);
+    tracing::info!(identity = lease.identity, listen = %args.listen, ?scopes, "starting");
+
+    let readiness = CancellationToken::new();
+    let mut data = Stage::new("data listener");
+    let mut reconciling = Stage::new("controller");
+    let mut election = Stage::new("lease");
+    let mut storage = Stage::new("origin");
+    let mut admin = Stage::new("admin listener");
+
+    storage.add(Arc::clone(&origin).run(storage.token()));
+    let mut followers = Vec::new();
+    for scope in scopes {
+        let (follower, following) = follow(client.clone(), scope, Arc::clone(&origin), reconciling.token());
+        reconciling.add(following);
+        let controller = Controller {
+            client: client.clone(),
+            cluster: controller::Cluster::new(client.clone(), &lease.identity),
+            origin: Arc::clone(&origin),
+            follower: follower.clone(),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+        };
+        reconciling.add(controller.run(led.clone(), reconciling.token()));
+        followers.push(follower);
+    }
+    reconciling.add(maintain(Arc::clone(&origin), led.clone(), reconciling.token()));
+    election.add(lease::run(client, lease, clock, leading, election.token()));
+
+    let status = Status {
+        origin: Arc::clone(&origin),
+        followers,
+        leading: led,
+        metrics,
+        draining: readiness.clone(),
+        was_ready: AtomicBool::new(false),
+    };
+    admin.add_fallible(server::serve(admin_listener, admin_router(Arc::new(status)), admin.token()));
+    data.add_fallible(server::serve(
+        data_listener,
+        router(origin, &server::Settings::default()),
+        data.token(),
+    ));
+
+    let stages = vec![data, reconciling, election, storage, admin];
+    supervise(stages, &readiness, signals).await.map_err(ServeError::Part)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+}
+
+/// The holder of the Lease folds, checkpoints and collects.
+async fn maintain(origin: Arc<Origin>, mut leading: watch::Receiver<bool>, shutdown: CancellationToken) {
+    loop {
+        let leads = *leading.borrow_and_update();
+        origin.set_maintainer(leads);
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            changed = leading.changed() => if changed.is_err() { break },
+        }
+    }
+    origin.set_maintainer(false);
+}
+
+fn settings(args: &RunArgs) -> Settings {
+    let RunArgs { garbage_grace, pace_bytes_per_second, pace_writes_per_second, budget_bytes, .. } = args;
+    let defaults = PacingSettings::default();
+    let unlimited = |rate: u64| if rate == 0 { u64::from(u32::MAX) * u64::from(u32::MAX) } else { rate };
+    let (bytes, writes) = (pace_bytes_per_second.0, u64::from(*pace_writes_per_second));
+    Settings {
+        grace: *garbage_grace,
+        budget_bytes: budget_bytes.0,
+        budget_objects: args.budget_objects,
+        pacing: (bytes > 0 || writes > 0).then(|| PacingSettings {
+            bytes_per_second: unlimited(bytes),
+            bytes_burst: defaults.bytes_burst,
+            writes_per_second: unlimited(writes),
+            writes_burst: defaults.writes_burst,
+        }),
+        ..Settings::default()
+    }
+}
+
+/// The pod's name is unique and survives a restart of its container, which then takes its Lease back at once.
+fn lease_settings(args: &RunArgs, default_namespace: &str, random: &Random) -> LeaseSettings {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let host = || variable("HOSTNAME").unwrap_or_else(|| "nearkv-operator".into());
+    let identity = args.identity.clone().or_else(|| variable("POD_NAME"));
+    let namespace = args.lease_namespace.as_ref().or(args.watch_namespace.first());
+    LeaseSettings {
+        namespace: namespace.cloned().unwrap_or_else(|| default_namespace.to_owned()),
+        name: args.lease_name.clone(),
+        identity: identity.unwrap_or_else(|| format!("{}-{:016x}", host(), random.u64())),
+    }
+}
