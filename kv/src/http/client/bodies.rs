@@ -18,7 +18,7 @@ const SMALL_VALUE_BYTES: u64 = 64 * 1024;
 /// A value on its way to the server.
 pub(super) struct Sent {
     length: Option<u64>,
-    body: Mutex<Option<reqwest::Body>>,
+    body: Option<reqwest::Body>,
     progress: Arc<Mutex<Progress>>,
 }
 
@@ -26,7 +26,9 @@ pub(super) struct Sent {
 struct Progress {
     /// When the last piece was taken.
     at: Instant,
-    /// Why the value broke off. The server cannot have a whole body then, so nothing was written.
+    /// How many bytes were taken.
+    bytes: u64,
+    /// Why the value broke off.
     failed: Option<Error>,
 }
 
@@ -38,7 +40,7 @@ impl Sent {
         if let Some(length) = length.filter(|length| *length > MAX_VALUE_BYTES) {
             return Err(Error::value_too_long(length));
         }
-        let progress = Arc::new(Mutex::new(Progress { at: Instant::now(), failed: None }));
+        let progress = Arc::new(Mutex::new(Progress { at: Instant::now(), bytes: 0, failed: None }));
         let body = match value {
             Value::Bytes(bytes) => reqwest::Body::from(bytes),
             stream @ Value::Stream { .. } => {
@@ -46,20 +48,23 @@ impl Sent {
                 reqwest::Body::wrap_stream(stream.into_limited_stream().inspect(move |chunk| {
                     let mut progress = progress.lock();
                     progress.at = Instant::now();
-                    progress.failed = chunk.as_ref().err().cloned();
+                    match chunk {
+                        Ok(chunk) => progress.bytes += chunk.len() as u64,
+                        Err(error) => progress.failed = Some(error.clone()),
+                    }
                 }))
             }
         };
-        Ok(Self { length, body: Mutex::new(Some(body)), progress })
+        Ok(Self { length, body: Some(body), progress })
     }
 
-    /// Adds the body to its request.
-    pub(super) fn attach(&self, request: RequestBuilder) -> RequestBuilder {
+    /// Moves the body into its request.
+    pub(super) fn attach(&mut self, request: RequestBuilder) -> RequestBuilder {
         let request = match self.length {
             Some(length) => request.header(header::CONTENT_LENGTH, length),
             None => request,
         };
-        match self.body.lock().take() {
+        match self.body.take() {
             Some(body) => request.body(body),
             None => request,
         }
@@ -84,9 +89,10 @@ impl Sent {
                 }
             }
         };
-        let failed = self.progress.lock().failed.take();
-        match (result, failed) {
-            (Err(_), Some(cause)) => Err(cause),
+        let mut progress = self.progress.lock();
+        match (result, progress.failed.take()) {
+            // The server cannot have a whole body, so nothing was written.
+            (Err(_), Some(cause)) if self.length != Some(progress.bytes) => Err(cause),
             (result, _) => result,
         }
     }

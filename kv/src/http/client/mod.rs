@@ -164,7 +164,7 @@ impl Kv for Client {
             set_condition(&mut headers, condition);
         }
         let url = Target::key(namespace, key).expiration(*expiration).url(&self.base);
-        let sent = Sent::new(value)?;
+        let mut sent = Sent::new(value)?;
         let request = sent.attach(self.http.request(Method::PUT, url).headers(headers));
         let response = sent.watch(request.send(), self.read_timeout).await?;
         let response = self.accept(Operation::Put, response).await?;

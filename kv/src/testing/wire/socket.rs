@@ -48,16 +48,10 @@ impl Connection {
         Ok(Self { stream, read: Vec::new() })
     }
 
-    /// A server that refuses early may close before everything is written; its answer tells the rest.
+    /// A server that refuses early must still take what is sent: a client that meets a reset while it writes
+    /// never reads why it was refused.
     pub(super) async fn write(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Failure> {
-        match self.stream.write_all(bytes.as_ref()).await {
-            Err(error)
-                if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
-            {
-                Err(error.into())
-            }
-            _ => Ok(()),
-        }
+        Ok(self.stream.write_all(bytes.as_ref()).await?)
     }
 
     /// Says that nothing more will be written.
