@@ -1,2 +1,55 @@
-//! TODO
-fn main() {}
+//! `kubectl-kv`: parse, install signals and logs, hand over.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use kubectl_kv::args::{Cli, Command};
+use kubectl_kv::{dev, repair};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Exit status after a second signal: 128 and SIGINT, as shells count.
+const ABORTED: i32 = 130;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("NEARKV_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let result: Result<(), Box<dyn std::error::Error>> = match cli.command {
+        Command::Dev(args) => match end_on_signal() {
+            Ok(shutdown) => dev::run(args, shutdown).await.map_err(Into::into),
+            Err(error) => Err(format!("failed to listen for signals: {error}").into()),
+        },
+        Command::Repair(args) => repair::run(args).await.map_err(Into::into),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Cancelled by the first SIGINT or SIGTERM; the second ends the process where it stands.
+fn end_on_signal() -> std::io::Result<CancellationToken> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let shutdown = CancellationToken::new();
+    let ending = shutdown.clone();
+    tokio::spawn(async move {
+        either(&mut interrupt, &mut terminate).await;
+        ending.cancel();
+        either(&mut interrupt, &mut terminate).await;
+        std::process::exit(ABORTED);
+    });
+    Ok(shutdown)
+}
+
+async fn either(first: &mut Signal, second: &mut Signal) {
+    tokio::select! {
+        _ = first.recv() => {}
+        _ = second.recv() => {}
+    }
+}

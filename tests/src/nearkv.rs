@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::binaries::Binaries;
 use crate::control_plane::ControlPlane;
 use crate::error::{HarnessError, Result};
+use crate::kv::Kv;
 use crate::ports::free_port;
 use crate::process::{Process, Program};
 
@@ -151,6 +152,12 @@ impl Dev {
     /// The base URL of the edge of `region`, where there is one.
     pub fn region(&self, region: &str) -> Option<&str> {
         self.regions.iter().find(|(name, _)| name == region).map(|(_, url)| url.as_str())
+    }
+
+    /// A KvNamespace at the edge of `region`, or at the origin where there is no such region.
+    pub fn kv(&self, region: &str, account: &str, name: &str) -> Kv {
+        let server = self.region(region).unwrap_or(&self.origin);
+        Kv::new(format!("{server}/kv/{account}/{name}"))
     }
 
     /// Its state directory.

@@ -1,0 +1,150 @@
+//! `kubectl kv dev`: nearkv on this machine, without a cluster (design §8). The origin on a folder, an edge per region
+//! around it, and the controller's pipeline over manifests that are followed while it runs.
+
+mod banner;
+mod catalog;
+mod console;
+mod follow;
+mod kept;
+mod objects;
+mod servers;
+mod world;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nearkv::{Clock, Random, SystemClock};
+use nearkv_operator::origin::{self, Origin};
+use nearkv_operator::store::{Directory, OpenError};
+use tokio_util::sync::CancellationToken;
+
+use self::banner::banner;
+use self::catalog::Known;
+use self::console::Console;
+pub use self::follow::FollowError as WatchError;
+use self::follow::Follower;
+pub use self::kept::KeepError;
+use self::kept::{DATA, Kept};
+pub use self::servers::BindError;
+use self::servers::Listeners;
+pub use self::world::FollowError;
+use self::world::{Parts, World};
+use crate::args::DevArgs;
+use crate::manifest::{Faults, load};
+
+/// Why development mode does not start, or ends.
+#[derive(Debug, thiserror::Error)]
+pub enum DevError {
+    /// The manifests given with `-f` are not taken.
+    #[error("the manifests are not taken:\n{0}")]
+    Manifests(#[from] Faults),
+    /// They cannot be followed.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// An address is taken.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The data cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The kept manifests cannot be used.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// The data cannot follow the manifests.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// Data are there and cannot be trusted.
+    #[error("data in {} cannot be trusted; nothing was changed:\n{}\nRepair the file, take it from a copy, or start with another folder (--data)", data.display(), .faults.join("\n"))]
+    Damaged {
+        /// The state directory.
+        data: PathBuf,
+        /// Each KvNamespace with its reason.
+        faults: Vec<String>,
+    },
+    /// A listener failed.
+    #[error("failed to serve: {0}")]
+    Serve(#[source] io::Error),
+}
+
+/// Runs until `shutdown`.
+///
+/// # Errors
+/// [`DevError`]: before `ready` is printed, nothing was changed unless the error says otherwise.
+pub async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<(), DevError> {
+    let console = Console;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random = Arc::new(Random::from_os());
+
+    // Watched before they are read, so that no change is missed in between.
+    let mut follower = Follower::new(&args.filenames)?;
+    let manifests = load(&args.filenames)?;
+    let listeners = Listeners::bind(&args).await?;
+    let directory = Directory::open(&args.data.join(DATA), clock.clone(), random.clone()).await?;
+    let kept = Kept::new(&args.data);
+    let objects = kept.load()?;
+
+    let known = Arc::new(Known::default());
+    let origin = Origin::new(
+        Arc::new(directory.clone()),
+        known.clone(),
+        clock.clone(),
+        random.clone(),
+        origin::Settings { pacing: None, ..origin::Settings::default() },
+    );
+    origin.set_maintainer(true);
+    // The origin ends last: what the servers still answer has to be committed.
+    let origin_end = CancellationToken::new();
+    let running = tokio::spawn(origin.clone().run(origin_end.clone()));
+    let mut world =
+        World::new(objects, Parts { kept, directory, origin: origin.clone(), known, clock, random, console });
+
+    let served = async {
+        let faults = world.resume().await?;
+        if !faults.is_empty() {
+            return Err(DevError::Damaged { data: args.data.clone(), faults });
+        }
+        world.take(manifests).await?;
+        let addresses = listeners.addresses().map_err(DevError::Serve)?;
+        let servers_end = shutdown.child_token();
+        let servers = listeners.serve(&origin, &servers_end);
+        console.say(&banner(&args.data, &addresses, &world.objects.all));
+        console.say("ready");
+
+        let followed = follow(&mut world, &mut follower, &args, &shutdown).await;
+        servers_end.cancel();
+        let served = servers.join().await.map_err(|error| DevError::Serve(io::Error::other(error)));
+        followed.and(served)
+    }
+    .await;
+
+    origin_end.cancel();
+    if let Err(error) = running.await {
+        tracing::error!(%error, "the origin has ended in a panic");
+    }
+    served
+}
+
+/// Takes every change of the manifests until `shutdown`. What is broken is told, and changes nothing.
+async fn follow(
+    world: &mut World,
+    follower: &mut Follower,
+    args: &DevArgs,
+    shutdown: &CancellationToken,
+) -> Result<(), DevError> {
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            () = follower.changed() => {}
+        }
+        match load(&args.filenames) {
+            Ok(manifests) => world.take(manifests).await?,
+            Err(faults) => {
+                Console.warn(&format!(
+                    "the changed manifests are not taken; what was there stays in force:\n{faults}"
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `kubectl kv repair NAME`: asks the operator to write a KvNamespace's root anew from memory (design §6 invariant 7). It
+//! only sets an annotation; the controller judges and does it. In development mode the annotation goes into the
+//! manifest.
+
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, Config};
+use nearkv::{Clock, SystemClock};
+use nearkv_operator::api::{KvNamespace, REPAIR_ANNOTATION};
+
+use crate::args::RepairArgs;
+
+/// Why the request cannot be placed.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    /// There is no usable kubeconfig.
+    #[error("failed to find a cluster: {0}; set KUBECONFIG, or run it where kubectl works")]
+    Cluster(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The API server refuses.
+    #[error("failed to annotate KvNamespace {account}/{name}: {source}")]
+    Annotate {
+        /// Its Kubernetes namespace.
+        account: String,
+        /// Its name.
+        name: String,
+        /// The API server's words.
+        source: Box<kube::Error>,
+    },
+}
+
+/// Sets the annotation, to a value that asks once.
+///
+/// # Errors
+/// [`RepairError`]; then nothing was asked for.
+pub async fn run(args: RepairArgs) -> Result<(), RepairError> {
+    let RepairArgs { name, namespace } = args;
+    // An error says that one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = Config::infer().await.map_err(|error| RepairError::Cluster(error.into()))?;
+    let account = namespace.unwrap_or_else(|| config.default_namespace.clone());
+    let client = Client::try_from(config).map_err(|error| RepairError::Cluster(error.into()))?;
+
+    let request = format!("asked at {}", SystemClock.now());
+    let patch = serde_json::json!({"metadata": {"annotations": {REPAIR_ANNOTATION: request}}});
+    let api: Api<KvNamespace> = Api::namespaced(client, &account);
+    api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(|source| {
+        RepairError::Annotate { account: account.clone(), name: name.clone(), source: Box::new(source) }
+    })?;
+    println!(
+        "repair of {account}/{name} is asked for; what came of it: kubectl -n {account} describe kvns {name}"
+    );
+    Ok(())
+}
