@@ -58,7 +58,7 @@ async fn damage_and_recovery_are_told_once_each() {
     data.report.lock().health = Health::RootMissing;
     let reasons: Vec<String> =
         round(&data, &desired, &mut memory).await.into_iter().map(|(_, reason, _)| reason).collect();
-    assert_eq!(reasons, ["RootMissing", "NamespaceDamaged"]);
+    assert_eq!(reasons, ["RootMissing"]);
     assert_eq!(round(&data, &desired, &mut memory).await, []);
     data.report.lock().health = Health::Ready;
     let told = round(&data, &desired, &mut memory).await;

@@ -9,6 +9,7 @@ pub mod dereference;
 pub mod events;
 pub mod identity;
 pub mod plan;
+mod remembered;
 pub mod run;
 pub mod status;
 mod text;

@@ -38,6 +38,7 @@ pub fn plan(
         uid: config.uid.clone(),
         generation: generation(desired),
         entries: validated.entries.clone(),
+        complete: validated.is_complete(),
     };
     Ok(Plan {
         config,

@@ -22,9 +22,10 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Memory, ReconcileError, Reconciled,
+    ReconcileError, Reconciled,
     cluster::{Cluster, RequestError, StatusError},
     is_ending, namespace_of, reconcile,
+    remembered::{FAILURES_UNCOUNTED, Remembered, retry_pause},
     status::{only_counters_differ, recount},
     triggers::{Trigger, triggers},
 };
@@ -34,10 +35,6 @@ use crate::{api::KvNamespace, catalog::Follower, metrics::Metrics, origin::Origi
 const COUNTERS_EVERY: Duration = Duration::from_secs(30);
 /// How often everything is looked at although nothing was heard.
 const RESYNC_EVERY: Duration = Duration::from_secs(600);
-/// First pause after a round that failed or did not settle, doubled with every further one.
-const RETRY_PAUSE: Duration = Duration::from_millis(250);
-/// Longest such pause.
-const RETRY_PAUSE_MOST: Duration = Duration::from_secs(30);
 /// Rounds at a time: each has at most one request under way.
 const ROUNDS_AT_ONCE: u16 = 16;
 
@@ -90,18 +87,6 @@ struct Term {
     remembered: Mutex<HashMap<Namespace, Remembered>>,
     /// Those that something was heard of.
     due: Mutex<HashSet<Namespace>>,
-}
-
-#[derive(Clone)]
-struct Remembered {
-    uid: Option<String>,
-    memory: Memory,
-    /// When everything was looked at last.
-    looked: Instant,
-    /// When the status was written last.
-    written: Instant,
-    /// Failed rounds since the last that settled.
-    failures: u32,
 }
 
 /// A round failed.
@@ -285,40 +270,8 @@ impl Term {
     }
 }
 
-/// Of an object that is not remembered yet: a pause of two seconds.
-const FAILURES_UNCOUNTED: u32 = 4;
-
-fn retry_pause(failures: u32) -> Duration {
-    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-    RETRY_PAUSE.saturating_mul(doubled).min(RETRY_PAUSE_MOST)
-}
-
-impl Remembered {
-    fn of(live: &KvNamespace) -> Self {
-        let now = Instant::now();
-        Self {
-            uid: live.metadata.uid.clone(),
-            memory: Memory::of(live.status.as_ref()),
-            looked: now,
-            written: now,
-            failures: 0,
-        }
-    }
-}
-
 fn all(store: &Store<KvNamespace>, which: impl Fn(&KvNamespace) -> bool) -> Vec<Namespace> {
     let objects = store.state();
     let chosen = objects.iter().filter(|object| which(object));
     chosen.filter_map(|object| namespace_of(&object.metadata).ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_half_a_minute() {
-        let pauses = [1, 2, 3, 8, 9, 1000].map(|failures| retry_pause(failures).as_millis());
-        assert_eq!(pauses, [250, 500, 1000, 30_000, 30_000, 30_000]);
-    }
 }

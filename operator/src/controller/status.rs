@@ -135,6 +135,12 @@ fn ready(applied: &Applied) -> Verdict {
 
 fn entries_synced(validated: &Validated, applied: &Applied) -> Verdict {
     let count = validated.entries.len();
+    // The condition Ready says what is wrong with them.
+    if let Some(health) =
+        applied.report.as_ref().map(|report| &report.health).filter(|h| **h != Health::Ready)
+    {
+        return Verdict::new("Unknown", health.as_str(), "the data are not ready");
+    }
     match (&applied.declared, validated.problems.first()) {
         (Err(error), _) => Verdict::new("False", &reason_word(error.reason()), error.to_string()),
         (Ok(_), None) => Verdict::new("True", "Synced", format!("{count} declared entries are in force")),
@@ -144,11 +150,12 @@ fn entries_synced(validated: &Validated, applied: &Applied) -> Verdict {
             if let Some(more) = validated.problems.len().checked_sub(PROBLEMS_NAMED).filter(|n| *n > 0) {
                 lines.push(format!("and {more} more"));
             }
+            let kept = if validated.is_complete() { "" } else { "; meanwhile no declared entry is deleted" };
             let lines = lines.join("; ");
             Verdict::new(
                 "False",
                 first.reason.as_str(),
-                format!("{lines} ({count} other entries are in force)"),
+                format!("{lines} ({count} other entries are in force{kept})"),
             )
         }
     }

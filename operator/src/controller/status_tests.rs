@@ -93,7 +93,9 @@ fn every_damage_is_a_reason_for_not_being_ready() {
         Health::StoreRefused { detail: detail() },
     ] {
         let word = health.as_str();
-        assert_eq!(World::new().health(health).says(READY), pair("False", word));
+        let world = World::new().health(health);
+        assert_eq!(world.says(READY), pair("False", word));
+        assert_eq!(world.says(ENTRIES_SYNCED), pair("Unknown", word));
     }
 }
 
@@ -106,7 +108,10 @@ fn a_faulty_entry_is_named_and_the_namespace_is_ready_all_the_same() {
     assert_eq!(world.says(ENTRIES_SYNCED), pair("False", "ConfigMapMissing"));
     let status = world.status();
     let message = &find(&status, ENTRIES_SYNCED).unwrap().message;
-    assert_eq!(message, "ConfigMap fr does not exist (1 other entries are in force)");
+    assert_eq!(
+        message,
+        "ConfigMap fr does not exist (1 other entries are in force; meanwhile no declared entry is deleted)"
+    );
 }
 
 #[test]

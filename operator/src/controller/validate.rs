@@ -9,7 +9,7 @@ use nearkv::{Error, Expiration, Key, Metadata, limits};
 
 use super::dereference::{Dereferenced, Found, Source};
 use crate::{
-    api::{Entry, KvNamespaceSpec},
+    api::{Entry, KvNamespaceSpec, QuotaSpec},
     origin::DeclaredEntry,
 };
 
@@ -23,11 +23,19 @@ pub struct Validated {
 }
 
 impl Validated {
-    /// Whether everything that the spec declares is known. If a source is missing or an entry is faulty, keys
-    /// that are not among the entries may still be meant: nothing is deleted for their absence.
+    /// Whether every key that the spec declares is among the entries. If a source is missing or an entry is
+    /// faulty, others may still be meant: nothing is deleted for their absence.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.iter().all(|problem| match problem.reason {
+            // Under its key there is an entry, or can be none.
+            ProblemReason::KeyDeclaredTwice | ProblemReason::KeyInvalid => true,
+            ProblemReason::ConfigMapMissing
+            | ProblemReason::ConfigMapNotUsable
+            | ProblemReason::ValueInvalid
+            | ProblemReason::MetadataInvalid
+            | ProblemReason::QuotaExceeded => false,
+        })
     }
 }
 
@@ -55,6 +63,8 @@ pub enum ProblemReason {
     ValueInvalid,
     /// The metadata are over the limit.
     MetadataInvalid,
+    /// The declared entries up to this one are more than `spec.quota` allows.
+    QuotaExceeded,
 }
 
 impl ProblemReason {
@@ -68,33 +78,40 @@ impl ProblemReason {
             Self::KeyDeclaredTwice => "KeyDeclaredTwice",
             Self::ValueInvalid => "ValueInvalid",
             Self::MetadataInvalid => "MetadataInvalid",
+            Self::QuotaExceeded => "QuotaExceeded",
         }
     }
 }
 
-/// Judges the declared set. Where a key is declared more than once, `entries` wins over `entriesFrom`, and a
-/// source over later ones.
+/// Judges the declared set. Where a key is declared more than once, or the quota is too small for all, `entries`
+/// wins over `entriesFrom`, and a source over later ones.
 #[must_use]
 pub fn validate(spec: &KvNamespaceSpec, Dereferenced(sources): &Dereferenced) -> Validated {
-    let mut collected = Collected::default();
+    let mut collected = Collected::new(&spec.quota);
     for entry in &spec.entries {
         collected.take("spec.entries", &entry.key, || declared(entry));
     }
     for source in sources {
         collected.take_source(source);
     }
-    let Collected { entries, problems } = collected;
+    let Collected { entries, problems, .. } = collected;
     Validated { entries: entries.into_values().map(|(_, entry)| entry).collect(), problems }
 }
 
-#[derive(Default)]
-struct Collected {
+struct Collected<'a> {
+    quota: &'a QuotaSpec,
+    /// Of the entries so far: keys, values and metadata.
+    bytes: u64,
     /// By key, with the place that declares it.
     entries: BTreeMap<Key, (String, DeclaredEntry)>,
     problems: Vec<Problem>,
 }
 
-impl Collected {
+impl<'a> Collected<'a> {
+    fn new(quota: &'a QuotaSpec) -> Self {
+        Self { quota, bytes: 0, entries: BTreeMap::new(), problems: Vec::new() }
+    }
+
     fn take_source(&mut self, source: &Source) {
         let Source { name, prefix, optional, found } = source;
         match found {
@@ -128,7 +145,7 @@ impl Collected {
                 format!("key {key:?} is declared by {first} and again by {place}; the former is in force");
             return self.report(ProblemReason::KeyDeclaredTwice, message);
         }
-        match fields() {
+        match fields().and_then(|fields| self.within_quota(&valid, fields)) {
             Ok(Fields { value, metadata, expiration }) => {
                 let entry = DeclaredEntry { key: valid.clone(), value, metadata, expiration };
                 self.entries.insert(valid, (place.to_owned(), entry));
@@ -137,6 +154,27 @@ impl Collected {
                 self.report(reason, format!("key {key:?} of {place}: {message}"));
             }
         }
+    }
+
+    fn within_quota(&mut self, key: &Key, fields: Fields) -> Result<Fields, Problem> {
+        let QuotaSpec { max_keys, max_bytes } = self.quota;
+        if self.entries.len() as u64 >= u64::try_from(*max_keys).unwrap_or_default() {
+            let message = format!(
+                "there are as many declared entries before it as spec.quota.maxKeys allows ({max_keys})"
+            );
+            return Err(problem(ProblemReason::QuotaExceeded, &message));
+        }
+        let metadata = fields.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len());
+        let size = (key.as_str().len() + fields.value.len() + metadata) as u64;
+        if self.bytes + size > max_bytes.0 {
+            let before = self.bytes;
+            let message = format!(
+                "its {size} bytes exceed spec.quota.maxBytes ({max_bytes}); declared entries before it have {before}"
+            );
+            return Err(problem(ProblemReason::QuotaExceeded, &message));
+        }
+        self.bytes += size;
+        Ok(fields)
     }
 
     fn report(&mut self, reason: ProblemReason, message: String) {

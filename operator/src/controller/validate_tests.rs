@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::controller::fixtures::Desired;
+use crate::{api::ByteSize, controller::fixtures::Desired};
 
 fn source(name: &str, prefix: &str, found: Found) -> Source {
     Source { name: name.into(), prefix: prefix.into(), optional: false, found }
@@ -105,8 +105,27 @@ fn every_fault_names_its_key_and_leaves_the_others_in_force() {
         let [problem] = &validated.problems[..] else { panic!("{message}: {:?}", validated.problems) };
         assert_eq!(problem.reason.as_str(), reason);
         assert!(problem.message.contains(message), "{:?} lacks {message:?}", problem.message);
-        assert!(!validated.is_complete());
+        let key_is_settled = matches!(reason, "KeyInvalid" | "KeyDeclaredTwice");
+        assert_eq!(validated.is_complete(), key_is_settled, "{message}");
     }
+}
+
+#[test]
+fn entries_beyond_the_quota_are_named_and_smaller_ones_after_them_are_in_force() {
+    let desired = Desired::new("settings").entry("a", "1").entry("fat", "abcdefghij").entry("b", "2");
+    let mut spec = desired.build().spec;
+    spec.quota.max_bytes = ByteSize(8);
+    let validated = validate(&spec, &Dereferenced::default());
+    assert_eq!(keys(&validated), ["a", "b"]);
+    assert_eq!(validated.problems[0].reason, ProblemReason::QuotaExceeded);
+    let message = r#"key "fat" of spec.entries: its 13 bytes exceed spec.quota.maxBytes (8); declared entries before it have 2"#;
+    assert_eq!(validated.problems[0].message, message);
+
+    spec.quota.max_bytes = ByteSize(80);
+    spec.quota.max_keys = 2;
+    let validated = validate(&spec, &Dereferenced::default());
+    assert_eq!(keys(&validated), ["a", "fat"]);
+    assert!(validated.problems[0].message.starts_with(r#"key "b" of spec.entries: there are as many"#));
 }
 
 #[test]

@@ -64,6 +64,8 @@ pub(super) struct Declared {
     pub(super) puts: Vec<Put>,
     /// Nonces of chunks that the entries named when the declaration came: good only if they still do.
     pub(super) reused: BTreeSet<String>,
+    /// Whether declared entries that are not among the puts are to be deleted.
+    pub(super) complete: bool,
 }
 
 /// What is asked for.

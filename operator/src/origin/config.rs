@@ -78,15 +78,18 @@ pub enum Birth {
     Past,
 }
 
-/// The declared entries of one generation of a KvNamespace, complete.
+/// The declared entries of one generation of a KvNamespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declaration {
     /// The KvNamespace object's UID.
     pub uid: String,
     /// `metadata.generation`; a commit of an older one is refused.
     pub generation: i64,
-    /// Every declared entry; one that is not among them is no longer declared and is deleted.
+    /// The declared entries; one that is not among them is no longer declared and is deleted.
     pub entries: Vec<DeclaredEntry>,
+    /// Whether `entries` is all of it. If not (a source cannot be read, an entry is faulty), declared entries that
+    /// are not among them may still be meant: they stay as they are.
+    pub complete: bool,
 }
 
 /// A key that belongs to the KvNamespace object.

@@ -12,9 +12,10 @@ use super::{
 };
 
 /// Makes the records that a declaration asks for: entries that are not there as declared are written, declared
-/// ones that are no longer declared are deleted. One that has ended already is left alone.
+/// ones that are no longer declared are deleted if the declaration is complete. One that has ended already is
+/// left alone.
 pub(super) fn judge(judge: &mut Judge<'_>, declared: &Declared) -> Result<DeclareOutcome, Error> {
-    let Declared { mark, puts, reused } = declared;
+    let Declared { mark, puts, reused, complete } = declared;
     if let Some(present) = &judge.mark
         && present.uid == mark.uid
         && present.generation > mark.generation
@@ -28,7 +29,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, declared: &Declared) -> Result<Declar
     let (mut written, mut taken_over, mut removed) = (Vec::new(), Vec::new(), Vec::new());
     let wanted: BTreeSet<&Key> = puts.iter().map(|put| &put.key).collect();
     let undeclared: Vec<Key> =
-        judge.entries.declared().filter(|key| !wanted.contains(key)).cloned().collect();
+        judge.entries.declared().filter(|key| *complete && !wanted.contains(key)).cloned().collect();
     // Deletions first: they make room in the quota.
     for key in undeclared {
         if judge.delete(&key) {

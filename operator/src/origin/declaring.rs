@@ -17,14 +17,18 @@ use super::{
 
 impl Space {
     pub(super) async fn declare(&self, declaration: Declaration) -> Result<DeclareOutcome, Error> {
-        let Declaration { uid, generation, entries } = declaration;
+        let Declaration { uid, generation, entries, complete } = declaration;
         if uid != self.config().uid {
             let text = format!("The declaration is of another life of KvNamespace {}", self.namespace);
             return Err(Error::new(Reason::RequestInvalid, text));
         }
         let view = self.writable()?;
-        let mut declared =
-            Declared { mark: DeclaredMark { uid, generation }, puts: Vec::new(), reused: BTreeSet::new() };
+        let mut declared = Declared {
+            mark: DeclaredMark { uid, generation },
+            puts: Vec::new(),
+            reused: BTreeSet::new(),
+            complete,
+        };
         let mut oldest = None;
         for DeclaredEntry { key, value, metadata, expiration } in entries {
             let value = match held(&view, &key, &value) {

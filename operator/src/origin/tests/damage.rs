@@ -151,7 +151,7 @@ fn declaration(generation: i64, entries: &[(&str, &str)]) -> Declaration {
         metadata: None,
         expiration: None,
     };
-    Declaration { uid: "u1".into(), generation, entries: entries.iter().map(entry).collect() }
+    Declaration { uid: "u1".into(), generation, entries: entries.iter().map(entry).collect(), complete: true }
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,6 +175,10 @@ async fn declared_entries_are_written_once_guarded_taken_over_and_deleted_when_u
     let writes = store.counters().writes;
     let again = declare(1, first()).await.unwrap();
     assert_eq!((again.written.len(), store.counters().writes), (0, writes), "equal: no write at all");
+    let partial = Declaration { complete: false, ..declaration(2, &[("a", "1")]) };
+    let outcome = process.origin.declare(&settings(), partial).await.unwrap();
+    assert_eq!(outcome.removed, [], "a source is missing: what it declared stays");
+    assert_eq!(reason(process.delete("b").await), Reason::KeyDeclared);
     let outcome = declare(2, vec![("a", "1".to_owned())]).await.unwrap();
     assert_eq!(outcome.removed, [super::rig::key("b"), super::rig::key("long")]);
     assert_eq!(reason(declare(1, first()).await), Reason::RequestInvalid);
