@@ -1,0 +1,201 @@
+//! What a read at the edge costs, on loopback, with the edge on one core and everything else on the other:
+//! requests per second and CPU time per cached GET, and the longest single GET while half a million entries
+//! pass their deadlines, beside the same run in which none does.
+//!
+//! `cargo bench -p nearkv-tests --bench edge`; about five minutes. Figures: `docs/performance.md`.
+
+#![expect(clippy::expect_used, reason = "a benchmark that cannot go on ends, and says where")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use nearkv::http::server;
+use nearkv::{
+    Answer, CacheStatus, Clock, DeleteOptions, Entry, Error, Freshness, GetOptions, Incarnation, Key, Kv,
+    ListOptions, Lookup, Namespace, Page, PutOptions, Random, ReadOptions, State, SystemClock, Value,
+    Version,
+};
+use nearkv_tests::Process;
+use nearkv_tests::bench::{Connection, closed_loops, cpu_time, pin_this_process, pinned};
+use nearkv_tests::binaries::Binaries;
+use nearkv_tests::ports::free_port;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// The core the edge is bound to.
+const EDGE_CORE: usize = 0;
+/// The core of the load and the upstream.
+const LOAD_CORE: usize = 1;
+/// Bytes of a value: the median object of the original (contract §4.3, 2025-08-22).
+const VALUE_BYTES: usize = 288;
+/// Keys that the throughput is measured over: more than one, so that nothing is a single hot line.
+const HOT_KEYS: u64 = 10_000;
+/// Clients at once: enough to keep one core busy.
+const CLIENTS: usize = 32;
+/// For one measurement of throughput.
+const MEASURED: Duration = Duration::from_secs(20);
+/// Entries that pass their deadlines.
+const EXPIRING: u64 = 500_000;
+/// Their time to live: longer than filling takes, so that all of them are fresh when the watch begins.
+const DEADLINE: Duration = Duration::from_secs(90);
+/// How long a single reader goes on after the first deadline: until well after the last.
+const WATCHED: Duration = Duration::from_secs(100);
+/// A time to live that ends in no run.
+const FOR_EVER: Duration = Duration::from_secs(86_400);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> nearkv_tests::Result<()> {
+    tokio::task::spawn_blocking(Binaries::build).await.expect("building does not panic")?;
+    pin_this_process(LOAD_CORE)?;
+    println!("edge on core {EDGE_CORE}, {VALUE_BYTES}-byte values, HTTP/1.1 keep-alive on loopback");
+    throughput().await?;
+    for (name, ttl) in [("no deadline passes", FOR_EVER), ("500,000 deadlines pass", DEADLINE)] {
+        longest_get(name, ttl).await?;
+    }
+    Ok(())
+}
+
+/// Requests per second and CPU per request, every one a hit.
+async fn throughput() -> nearkv_tests::Result<()> {
+    let (edge, address) = edge(FOR_EVER).await?;
+    fill(address, HOT_KEYS).await?;
+    let before = cpu_time(edge.id())?;
+    let figures = closed_loops(address, CLIENTS, MEASURED, |client, number| {
+        // A stride that is coprime to the number of keys visits all of them, each client from its own start.
+        get((client as u64 * 313 + number * 7_919) % HOT_KEYS)
+    })
+    .await?;
+    let cpu = cpu_time(edge.id())? - before;
+    println!(
+        "cached GET, {CLIENTS} clients: {:.0} requests/s, {:.1} µs CPU each, p50 {:?}, p99 {:?}, {} failed",
+        figures.rate(),
+        cpu.as_secs_f64() * 1e6 / figures.succeeded as f64,
+        figures.quantile(0.5),
+        figures.quantile(0.99),
+        figures.failed,
+    );
+    Ok(())
+}
+
+/// The longest GET of one client reading one key whose own time to live does not end, while the others' do.
+async fn longest_get(name: &str, ttl: Duration) -> nearkv_tests::Result<()> {
+    let (edge, address) = edge(ttl).await?;
+    let start = Instant::now();
+    fill(address, EXPIRING).await?;
+    let filled = start.elapsed();
+    sleep(DEADLINE.saturating_sub(filled)).await;
+    let before = cpu_time(edge.id())?;
+    let figures = closed_loops(address, 1, WATCHED, |_, _| get(u64::MAX)).await?;
+    println!(
+        "longest GET, {name}: {:?} of {} (p50 {:?}, p99.9 {:?}), {:.1} µs CPU each; filled in {:.0} s",
+        figures.longest(),
+        figures.succeeded,
+        figures.quantile(0.5),
+        figures.quantile(0.999),
+        (cpu_time(edge.id())? - before).as_secs_f64() * 1e6 / figures.succeeded as f64,
+        filled.as_secs_f64(),
+    );
+    Ok(())
+}
+
+/// Reads each of the first keys once, so that the edge holds them.
+async fn fill(address: SocketAddr, keys: u64) -> nearkv_tests::Result<()> {
+    let each = keys / CLIENTS as u64;
+    let clients = (0..CLIENTS as u64).map(|client| async move {
+        let mut connection = Connection::open(address).await?;
+        for number in client * each..(client + 1) * each {
+            let exchanged = connection.exchange(&get(number)).await;
+            assert!(matches!(exchanged, Ok(200)), "filling the edge with key {number}: {exchanged:?}");
+        }
+        Ok(())
+    });
+    futures::future::try_join_all(clients).await.map(|_: Vec<()>| ())
+}
+
+fn get(number: u64) -> Vec<u8> {
+    format!("GET /kv/bench/edge/key-{number} HTTP/1.1\r\nHost: edge\r\n\r\n").into_bytes()
+}
+
+/// An edge on its core, before an upstream of this process.
+async fn edge(ttl: Duration) -> nearkv_tests::Result<(Process, SocketAddr)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port is free");
+    let upstream = listener.local_addr().expect("a bound listener has an address");
+    let kv = Arc::new(Everything::new(ttl));
+    tokio::spawn(server::serve(
+        listener,
+        server::router(kv, &server::Settings { region: None }),
+        CancellationToken::new(),
+    ));
+    let binaries = tokio::task::spawn_blocking(Binaries::build).await.expect("building does not panic")?;
+    let (data, admin) = (free_port()?, free_port()?);
+    let mut edge = pinned("edge", EDGE_CORE, &binaries.edge_cache)
+        .args(["--origin", &format!("http://{upstream}"), "--region", "bench", "--cache-size", "2Gi"])
+        .args(["--listen", &format!("127.0.0.1:{data}"), "--admin-listen", &format!("127.0.0.1:{admin}")])
+        .start()?;
+    edge.wait_for_url(&format!("http://127.0.0.1:{admin}/readyz"), Duration::from_secs(30)).await?;
+    Ok((edge, SocketAddr::from(([127, 0, 0, 1], data))))
+}
+
+/// An upstream that has every key, so that it costs little and needs no filling. One key is fresh for ever.
+struct Everything {
+    ttl: Duration,
+    version: Version,
+    value: Bytes,
+    always_fresh: Key,
+}
+
+impl Everything {
+    fn new(ttl: Duration) -> Self {
+        Self {
+            ttl,
+            version: Version::new(Incarnation::mint(&Random::from_os()), 1),
+            value: Bytes::from(vec![b'v'; VALUE_BYTES]),
+            always_fresh: Key::new(&format!("key-{}", u64::MAX)).expect("a valid key"),
+        }
+    }
+
+    fn answer<T>(&self, body: T, ttl: Duration) -> Answer<T> {
+        let freshness = Freshness { max_age: ttl, stale_if_error: FOR_EVER };
+        let served = CacheStatus::Miss.into();
+        let (version, age, time) = (self.version, Duration::ZERO, SystemClock.now());
+        Answer { body, state: State { version, age, time, freshness, served } }
+    }
+
+    fn refuse<T>(&self) -> Result<T, Error> {
+        Err(Error::method_not_allowed())
+    }
+}
+
+#[async_trait::async_trait]
+impl Kv for Everything {
+    async fn get(&self, _: &Namespace, key: &Key, _: &GetOptions) -> Result<Answer<Lookup>, Error> {
+        let ttl = if *key == self.always_fresh { FOR_EVER } else { self.ttl };
+        let value = Value::Bytes(self.value.clone());
+        let entry = Entry { value, metadata: None, expiration: None, version: self.version };
+        Ok(self.answer(Lookup::Found(entry), ttl))
+    }
+
+    async fn get_many(
+        &self,
+        _: &Namespace,
+        _: &[Key],
+        _: &ReadOptions,
+    ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
+        self.refuse()
+    }
+
+    async fn put(&self, _: &Namespace, _: &Key, _: Value, _: &PutOptions) -> Result<Answer<Version>, Error> {
+        self.refuse()
+    }
+
+    async fn delete(&self, _: &Namespace, _: &Key, _: &DeleteOptions) -> Result<Answer<()>, Error> {
+        self.refuse()
+    }
+
+    async fn list(&self, _: &Namespace, _: &ListOptions) -> Result<Answer<Page>, Error> {
+        self.refuse()
+    }
+}

@@ -1,0 +1,376 @@
+//! What a write costs, on a real control plane with an etcd of its own and fsync on, over 100,000 keys: puts
+//! per second beside one ConfigMap update per put, writes and bytes to the API server, etcd's file, a bulk put,
+//! and the start of an origin.
+//!
+//! `cargo bench -p nearkv-tests --bench origin [-- --seconds N]`; about 20 minutes with the default of 60 s per
+//! measurement. Figures: `docs/performance.md`.
+
+#![expect(clippy::expect_used, reason = "a benchmark that cannot go on ends, and says where")]
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use clap::Parser;
+use futures::StreamExt;
+use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{ObjectMeta, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use nearkv::{Random, SystemClock};
+use nearkv_operator::origin::{
+    CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, Mutation, NamespaceConfig, Origin, Quota,
+    Settings,
+};
+use nearkv_operator::store::Cluster;
+use nearkv_tests::bench::{ApiServer, Connection, Figures, closed_loops, etcd_bytes};
+use nearkv_tests::nearkv::Server;
+use nearkv_tests::{ControlPlane, Options, TestNamespace, error::HarnessError};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, Zipf};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+type Result<T, E = HarnessError> = std::result::Result<T, E>;
+
+/// Bytes of a value: the median object of the original (contract §4.3, 2025-08-22).
+const VALUE_BYTES: usize = 288;
+/// Keys that are there before anything is measured.
+const KEYS: u64 = 100_000;
+/// The exponent that web caches are described with.
+const ZIPF_EXPONENT: f64 = 1.0;
+/// Clients that fill the KvNamespace.
+const FILLERS: usize = 128;
+/// Bytes of the ConfigMap that each put is compared with.
+const CONFIG_MAP_BYTES: usize = 1024;
+/// How often the manifest is looked at for a new checkpoint: far more often than there is one.
+const CHECKPOINT_POLL: Duration = Duration::from_millis(500);
+/// Pairs of the bulk put.
+const BULK_PAIRS: usize = 10_000;
+
+/// How the benchmark runs.
+#[derive(Parser)]
+struct Arguments {
+    /// Seconds per measurement.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Given by `cargo bench`; nothing depends on it.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// Which keys are written.
+#[derive(Clone, Copy)]
+enum Keys {
+    Uniform,
+    Zipf,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let Arguments { seconds, bench: _ } = Arguments::parse();
+    let duration = Duration::from_secs(seconds);
+    println!("{VALUE_BYTES}-byte values over {KEYS} keys, etcd with fsync, {seconds} s each");
+    for (pacing, flags) in [("off", [&UNPACED[..], &ROOMY].concat()), ("default", ROOMY.to_vec())] {
+        // A control plane for each, so that neither finds the other's garbage in etcd.
+        let run = Run::start(pacing, &flags).await?;
+        for clients in [1, 32, 128] {
+            run.config_maps(clients, duration / 3).await?;
+            for (name, keys) in [("uniform", Keys::Uniform), ("Zipf", Keys::Zipf)] {
+                run.puts(name, keys, clients, duration).await?;
+            }
+        }
+        run.bulk().await?;
+        run.start_up(&flags).await?;
+    }
+    Ok(())
+}
+
+/// A control plane with one operator and one filled KvNamespace.
+struct Run {
+    pacing: &'static str,
+    control_plane: ControlPlane,
+    namespace: TestNamespace,
+    operator: tokio::sync::Mutex<Server>,
+    address: SocketAddr,
+}
+
+impl Run {
+    async fn start(pacing: &'static str, flags: &[&str]) -> Result<Self> {
+        let control_plane = ControlPlane::start(Options { fsync: true }).await?;
+        control_plane
+            .kubectl()
+            .run(&["apply", "-f", concat!(env!("CARGO_MANIFEST_DIR"), "/../crds")])
+            .await?;
+        let namespace = control_plane.namespace().await?;
+        // Filled without pacing, so that the measured operator starts with full buckets.
+        let filler =
+            Server::operator("filler", &control_plane, namespace.name(), &[&UNPACED[..], &ROOMY].concat())
+                .await?;
+        namespace.apply(MANIFEST).await?;
+        let wait = ["wait", "--for=condition=Ready", "kvnamespace/bench", "--timeout=60s"];
+        namespace.kubectl(&wait).await?;
+        let start = Instant::now();
+        fill(address_of(&filler), namespace.name()).await?;
+        println!(
+            "pacing {pacing}: {KEYS} keys put by {FILLERS} clients in {:.1} s",
+            start.elapsed().as_secs_f64()
+        );
+        filler.stop().await?;
+        let operator = Server::operator("measured", &control_plane, namespace.name(), flags).await?;
+        let address = address_of(&operator);
+        Ok(Self { pacing, control_plane, namespace, operator: tokio::sync::Mutex::new(operator), address })
+    }
+
+    /// Puts in closed loops.
+    async fn puts(&self, name: &str, keys: Keys, clients: usize, duration: Duration) -> Result<()> {
+        let before = ApiServer::read(&self.control_plane).await?;
+        let account = self.namespace.name();
+        let zipf = Zipf::new(KEYS as f64, ZIPF_EXPONENT).expect("a positive number of keys and exponent");
+        let load = closed_loops(self.address, clients, duration, |client, number| {
+            // The pair is the seed: every client draws its own sequence, the same in every run.
+            let mut random = StdRng::seed_from_u64((client as u64) << 40 | number);
+            let key = match keys {
+                Keys::Uniform => random.random_range(0..KEYS),
+                Keys::Zipf => zipf.sample(&mut random) as u64 % KEYS,
+            };
+            put(account, key, random.random_range(b'a'..=b'z'))
+        });
+        let (figures, checkpoints) = tokio::try_join!(load, self.count_checkpoints(duration))?;
+        let cost = ApiServer::read(&self.control_plane).await?.since(before);
+        let puts = figures.succeeded as f64;
+        println!(
+            "pacing {}, {name}, {clients} clients: {}; {:.0} API writes and {:.0} KiB per 1000 puts ({:.1} bytes per byte of \
+             user data), {} checkpoints, etcd {} MiB",
+            self.pacing,
+            describe(&figures),
+            cost.writes * 1000.0 / puts,
+            cost.write_bytes / 1024.0 * 1000.0 / puts,
+            cost.write_bytes / (puts * (VALUE_BYTES + key_name(0).len()) as f64),
+            checkpoints,
+            self.etcd_mib()?,
+        );
+        Ok(())
+    }
+
+    /// How many checkpoints the manifest has shown, the first not counted.
+    async fn count_checkpoints(&self, duration: Duration) -> Result<usize> {
+        let api: Api<ConfigMap> = Api::namespaced(self.control_plane.client().await?, self.namespace.name());
+        let end = Instant::now() + duration;
+        let mut seen = BTreeSet::new();
+        while Instant::now() < end {
+            seen.extend(checkpoint(&api).await);
+            sleep(CHECKPOINT_POLL).await;
+        }
+        Ok(seen.len().saturating_sub(1))
+    }
+
+    /// 10,000 pairs in one call, by an origin in this process beside the operator.
+    async fn bulk(&self) -> Result<()> {
+        let uid = self
+            .namespace
+            .kubectl(&["get", "kvnamespace", "bench", "-o", "jsonpath={.metadata.uid}"])
+            .await?;
+        let config = NamespaceConfig {
+            namespace: nearkv::Namespace::new(self.namespace.name(), "bench")
+                .expect("the harness makes DNS labels"),
+            uid,
+            cache: CacheConfig::default(),
+            min_ttl: DEFAULT_MIN_TTL,
+            quota: Quota { max_keys: 1_000_000, max_bytes: 1 << 30 },
+            deletion_policy: DeletionPolicy::Delete,
+        };
+        let namespace = config.namespace.clone();
+        let (origin, shutdown) = in_process(&self.control_plane, config).await;
+        let running = tokio::spawn(Arc::clone(&origin).run(shutdown.clone()));
+        while !origin.report(&namespace).is_some_and(|report| report.health == Health::Ready) {
+            sleep(Duration::from_millis(20)).await;
+        }
+        let before = ApiServer::read(&self.control_plane).await?;
+        let start = Instant::now();
+        let pairs = futures::stream::iter(0..BULK_PAIRS).map(|number| {
+            let key = nearkv::Key::new(&format!("bulk/{number}"))?;
+            let value = nearkv::Value::Bytes(vec![b'b'; VALUE_BYTES].into());
+            Ok(Mutation::Put { key, value, options: nearkv::PutOptions::default() })
+        });
+        origin.bulk(&namespace, pairs.boxed()).await.expect("a bulk within its quota succeeds");
+        let elapsed = start.elapsed();
+        let cost = ApiServer::read(&self.control_plane).await?.since(before);
+        println!(
+            "bulk put of {BULK_PAIRS} pairs: {:.2} s, {:.0} API writes",
+            elapsed.as_secs_f64(),
+            cost.writes
+        );
+        shutdown.cancel();
+        running.await.expect("the origin ends without a panic");
+        Ok(())
+    }
+
+    /// What a put is compared with: each client updates a ConfigMap of its own.
+    async fn config_maps(&self, clients: usize, duration: Duration) -> Result<()> {
+        let done = AtomicU64::new(0);
+        let start = Instant::now();
+        let loops = (0..clients).map(|client| self.update_config_map(client, start + duration, &done));
+        try_join_all(loops).await?;
+        let rate = done.into_inner() as f64 / start.elapsed().as_secs_f64();
+        println!("1 KiB ConfigMap updates, {clients} clients: {rate:.0}/s, etcd {} MiB", self.etcd_mib()?);
+        Ok(())
+    }
+
+    async fn update_config_map(&self, client: usize, end: Instant, done: &AtomicU64) -> Result<()> {
+        let api: Api<ConfigMap> = Api::namespaced(self.control_plane.client().await?, self.namespace.name());
+        let name = format!("compared-{client}");
+        let mut map = ConfigMap {
+            metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
+            ..ConfigMap::default()
+        };
+        // Left over from the measurement before with fewer clients.
+        map = match api.get_opt(&name).await.expect("the API server answers") {
+            Some(map) => map,
+            None => api.create(&PostParams::default(), &map).await.expect("the API server answers"),
+        };
+        for number in 0u64.. {
+            if Instant::now() >= end {
+                break;
+            }
+            let value = format!("{number:0CONFIG_MAP_BYTES$}");
+            map.data = Some([("value".to_owned(), value)].into());
+            map = api.replace(&name, &PostParams::default(), &map).await.expect("nobody else writes it");
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// From the start of an operator to its first answer.
+    async fn start_up(&self, flags: &[&str]) -> Result<()> {
+        self.operator.lock().await.process.kill()?;
+        let start = Instant::now();
+        let operator = Server::operator("started", &self.control_plane, self.namespace.name(), flags).await?;
+        let request =
+            format!("GET /kv/{}/bench/{} HTTP/1.1\r\nHost: x\r\n\r\n", self.namespace.name(), key_name(7));
+        let mut connection = Connection::open(address_of(&operator)).await?;
+        while !matches!(connection.exchange(request.as_bytes()).await, Ok(200)) {
+            sleep(Duration::from_millis(10)).await;
+        }
+        println!(
+            "start of an operator with {KEYS} keys to its first answer: {:.2} s",
+            start.elapsed().as_secs_f64()
+        );
+        Ok(())
+    }
+
+    fn etcd_mib(&self) -> Result<u64> {
+        let data = self.control_plane.etcd_data().expect("the benchmark has a control plane of its own");
+        Ok(etcd_bytes(data)? / (1024 * 1024))
+    }
+}
+
+/// No pacing at all.
+const UNPACED: [&str; 2] = ["--pace-bytes-per-second=0", "--pace-writes-per-second=0"];
+
+/// Room for the garbage of a minute at full speed, and a grace short enough that its collection is measured too.
+const ROOMY: [&str; 3] = ["--budget-bytes=8Gi", "--budget-objects=2000000", "--garbage-grace=20"];
+
+/// The KvNamespace, with room for all keys.
+const MANIFEST: &str = "\
+apiVersion: nearkv.dev/v1alpha1
+kind: KvNamespace
+metadata: {name: bench}
+spec:
+  quota: {maxKeys: 1000000, maxBytes: 1Gi}
+";
+
+/// Puts every key once.
+async fn fill(address: SocketAddr, account: &str) -> Result<()> {
+    let next = Arc::new(AtomicU64::new(0));
+    let fillers = (0..FILLERS).map(|_| {
+        let next = Arc::clone(&next);
+        async move {
+            let mut connection = Connection::open(address).await?;
+            loop {
+                let key = next.fetch_add(1, Ordering::Relaxed);
+                if key >= KEYS {
+                    return Ok(());
+                }
+                let exchanged = connection.exchange(&put(account, key, b'0')).await;
+                assert!(matches!(exchanged, Ok(200..300)), "putting key {key}: {exchanged:?}");
+            }
+        }
+    });
+    try_join_all(fillers).await.map(|_: Vec<()>| ())
+}
+
+/// The version of the last checkpoint, if there is one and nothing changes while it is looked at.
+async fn checkpoint(api: &Api<ConfigMap>) -> Option<u64> {
+    let field = |map: ConfigMap, field: &str| map.data?.remove(field);
+    let root: serde_json::Value =
+        serde_json::from_str(&field(api.get("bench.kv").await.ok()?, "root")?).ok()?;
+    let manifest = api.get(root["manifest"]["manifest"].as_str()?).await.ok()?;
+    let header: serde_json::Value =
+        serde_json::from_str(field(manifest, "references")?.lines().next()?).ok()?;
+    header["checkpoint"].as_u64()
+}
+
+/// An origin in this process on the control plane's ConfigMaps, without pacing.
+async fn in_process(
+    control_plane: &ControlPlane,
+    config: NamespaceConfig,
+) -> (Arc<Origin>, CancellationToken) {
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(Random::from_os()));
+    let kubeconfig =
+        Kubeconfig::read_from(control_plane.kubeconfig()).expect("the harness wrote the kubeconfig");
+    let options = KubeConfigOptions::default();
+    let cluster =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("it has one context");
+    let account = config.namespace.account().to_owned();
+    let store =
+        Cluster::connect(cluster, vec![account], clock.clone(), random.clone()).expect("a usable cluster");
+    let settings =
+        Settings { pacing: None, budget_bytes: 8 << 30, budget_objects: 2_000_000, ..Settings::default() };
+    let origin = Origin::new(Arc::new(store), Arc::new(NothingElse), clock, random, settings);
+    origin.configure(config);
+    (origin, CancellationToken::new())
+}
+
+/// There is no other KvNamespace than the configured one.
+struct NothingElse;
+
+#[async_trait::async_trait]
+impl Catalog for NothingElse {
+    async fn look(&self, _: &nearkv::Namespace) -> Result<Option<NamespaceConfig>, nearkv::Error> {
+        Ok(None)
+    }
+}
+
+fn key_name(number: u64) -> String {
+    format!("user/{number:06}")
+}
+
+fn put(account: &str, key: u64, fill: u8) -> Vec<u8> {
+    let head = format!(
+        "PUT /kv/{account}/bench/{} HTTP/1.1\r\nHost: x\r\nContent-Length: {VALUE_BYTES}\r\n\r\n",
+        key_name(key)
+    );
+    let mut request = head.into_bytes();
+    request.resize(request.len() + VALUE_BYTES, fill);
+    request
+}
+
+fn describe(figures: &Figures) -> String {
+    format!(
+        "{:.0} puts/s, p50 {:?}, p99 {:?}, {} failed",
+        figures.rate(),
+        figures.quantile(0.5),
+        figures.quantile(0.99),
+        figures.failed
+    )
+}
+
+fn address_of(server: &Server) -> SocketAddr {
+    let address = server.url().strip_prefix("http://").unwrap_or_default();
+    address.parse().expect("the harness gives its servers loopback addresses")
+}

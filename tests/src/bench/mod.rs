@@ -1,0 +1,104 @@
+//! The load of the benchmarks: clients in closed loops over HTTP/1.1 keep-alive connections, as thin as can
+//! be, because they share the machine with what they measure.
+
+mod api_server;
+mod connection;
+mod cpu;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::future::join_all;
+use hdrhistogram::Histogram;
+use tokio::time::Instant;
+
+pub use api_server::{ApiServer, etcd_bytes};
+pub use connection::Connection;
+pub use cpu::{cpu_time, pin_this_process, pinned};
+
+use crate::error::Result;
+
+/// Three significant digits: more than two runs on a shared machine agree in.
+const HISTOGRAM_DIGITS: u8 = 3;
+
+/// What some clients did in some time.
+#[derive(Debug)]
+pub struct Figures {
+    /// Answers with a 2xx status.
+    pub succeeded: u64,
+    /// Answers with another status, and broken connections.
+    pub failed: u64,
+    /// From the first request to the last answer.
+    pub elapsed: Duration,
+    /// From a request to its answer, in µs.
+    pub latency: Histogram<u64>,
+}
+
+impl Figures {
+    /// Answers with a 2xx status per second.
+    pub fn rate(&self) -> f64 {
+        self.succeeded as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The time within which a share of the answers came.
+    pub fn quantile(&self, share: f64) -> Duration {
+        Duration::from_micros(self.latency.value_at_quantile(share))
+    }
+
+    /// The longest time of one answer.
+    pub fn longest(&self) -> Duration {
+        Duration::from_micros(self.latency.max())
+    }
+}
+
+/// Runs `clients` closed loops for `duration`: each sends its next request, made by `request` from the
+/// client's number and the request's, when the last is answered.
+pub async fn closed_loops(
+    address: SocketAddr,
+    clients: usize,
+    duration: Duration,
+    request: impl Fn(usize, u64) -> Vec<u8> + Sync,
+) -> Result<Figures> {
+    let start = Instant::now();
+    let loops = (0..clients).map(|client| one_loop(address, client, start + duration, &request));
+    let mut figures = Figures { succeeded: 0, failed: 0, elapsed: Duration::ZERO, latency: histogram() };
+    for one in join_all(loops).await {
+        let one = one?;
+        figures.succeeded += one.succeeded;
+        figures.failed += one.failed;
+        figures.latency += one.latency;
+    }
+    figures.elapsed = start.elapsed();
+    Ok(figures)
+}
+
+async fn one_loop(
+    address: SocketAddr,
+    client: usize,
+    end: Instant,
+    request: &(impl Fn(usize, u64) -> Vec<u8> + Sync),
+) -> Result<Figures> {
+    let mut connection = Connection::open(address).await?;
+    let mut figures = Figures { succeeded: 0, failed: 0, elapsed: Duration::ZERO, latency: histogram() };
+    for number in 0.. {
+        let sent = Instant::now();
+        if sent >= end {
+            break;
+        }
+        match connection.exchange(&request(client, number)).await {
+            Ok(200..300) => figures.succeeded += 1,
+            Ok(_) => figures.failed += 1,
+            Err(_) => {
+                figures.failed += 1;
+                connection = Connection::open(address).await?;
+            }
+        }
+        figures.latency.saturating_record(u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX));
+    }
+    Ok(figures)
+}
+
+#[expect(clippy::expect_used, reason = "the only error is a number of digits over 5, and it is constant")]
+fn histogram() -> Histogram<u64> {
+    Histogram::new(HISTOGRAM_DIGITS).expect("3 digits are valid")
+}
