@@ -172,5 +172,7 @@ async fn expect(scene: Scene) -> Outcome {
     let mut connection = Connection::open(scene.address).await?;
     connection.write(scene.head(head, Some(LIMIT + 1))).await?;
     let text = "Value length of 26214401 exceeds limit of 26214400.";
-    connection.read(false).await?.is_refusal("refused", 413, text)
+    let answer = connection.read(false).await?;
+    answer.is_refusal("refused", 413, text)?;
+    holds("the refusal is whole at once: no body is waited for", answer.header("content-length").is_some())
 }
