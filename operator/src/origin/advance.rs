@@ -3,36 +3,78 @@
 
 use std::sync::Arc;
 
+use futures::{StreamExt, stream};
+use nearkv::Key;
+
 use super::{
     entries::{Entries, Slot},
-    format::{Manifest, Root, SegmentRef, Versioned},
-    load::{LoadError, Source, sources},
-    snapshot::Snapshot,
+    format::{Manifest, PageRef, Record, Root, SegmentRef, Versioned},
+    load::{FETCH_PARALLEL, LoadError, Source, sources},
+    snapshot::{Damage, Snapshot},
     space::Space,
 };
 use crate::store::Meta;
 
+/// What becomes of a load that meets a lost part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// It fails.
+    Fails,
+    /// What the part said is left open, for the keys of its range.
+    LeavesOpen,
+}
+
+/// The losses of one load.
+struct Losses {
+    policy: Loss,
+    found: Vec<Damage>,
+}
+
+impl Losses {
+    /// The result, or the default in its place if the part is lost and that may be.
+    fn bear<T: Default>(
+        &mut self,
+        result: Result<T, LoadError>,
+        (from, until): (Option<Key>, Option<Key>),
+        through: u64,
+    ) -> Result<T, LoadError> {
+        match result {
+            Err(error) if error.is_damage() && self.policy == Loss::LeavesOpen => {
+                self.found.push(Damage { detail: error.to_string(), from, until, through });
+                Ok(T::default())
+            }
+            result => result,
+        }
+    }
+}
+
 impl Space {
-    /// The snapshot of `root`, from `old` where that is an earlier state of the same data.
+    /// The snapshot of `root`, from `old` where that is an earlier and whole state of the same data.
     pub(super) async fn advance(
         &self,
         old: Option<&Snapshot>,
         root: Root,
         meta: &Meta,
+        policy: Loss,
     ) -> Result<Snapshot, LoadError> {
-        let old = old.filter(|old| old.root.incarnation == root.incarnation);
+        let old = old.filter(|old| old.root.incarnation == root.incarnation && old.damage.is_empty());
+        let mut losses = Losses { policy, found: Vec::new() };
         let manifest = match (&root.manifest, old) {
             (None, _) => Arc::default(),
             (Some(reference), Some(old)) if old.root.manifest.as_ref() == Some(reference) => {
                 Arc::clone(&old.manifest)
             }
-            (Some(reference), _) => Arc::new(self.workshop().loader().manifest(reference).await?),
+            (Some(reference), _) => {
+                let read = self.workshop().loader().manifest(reference).await;
+                let behind = root.segments.first().map_or(root.first_inline(), |segment| segment.first) - 1;
+                Arc::new(losses.bear(read, (None, None), behind)?)
+            }
         };
         let (mut entries, have) = match old {
             Some(old) if old.root.version >= manifest.checkpoint => (old.entries.clone(), old.root.version),
-            _ => (self.pages(old, &manifest).await?, manifest.checkpoint),
+            _ => (self.pages(old, &manifest, &mut losses).await?, manifest.checkpoint),
         };
-        for Versioned { version, record } in self.log(&manifest, &root, have).await? {
+        for Versioned { version, record } in self.log(&manifest, &root, have, &mut losses).await? {
             entries.apply(version, record);
         }
         for Versioned { version, record } in root.versioned().filter(|record| record.version > have) {
@@ -45,14 +87,19 @@ impl Space {
             owner: meta.owner.clone(),
             entries,
             manifest,
-            damage: Arc::default(),
+            damage: losses.found.into(),
         })
     }
 
     /// The entries at the manifest's checkpoint.
-    async fn pages(&self, old: Option<&Snapshot>, manifest: &Manifest) -> Result<Entries, LoadError> {
+    async fn pages(
+        &self,
+        old: Option<&Snapshot>,
+        manifest: &Manifest,
+        losses: &mut Losses,
+    ) -> Result<Entries, LoadError> {
         let mut entries = Entries::default();
-        let mut wanted = Vec::new();
+        let mut wanted: Vec<(PageRef, Option<Key>)> = Vec::new();
         for source in sources(old.map(|old| &*old.manifest), manifest) {
             match source {
                 Source::Memory { from, until } => {
@@ -63,8 +110,15 @@ impl Space {
                 Source::Page(page, until) => wanted.push((page, until)),
             }
         }
-        for page in self.workshop().loader().pages(wanted).await? {
-            for (version, put) in page {
+        let loader = &self.workshop().loader();
+        let mut pages = stream::iter(wanted)
+            .map(|(page, until)| async move {
+                let range = (page.from.clone(), until.clone());
+                (range, loader.pages(vec![(page, until)]).await)
+            })
+            .buffered(FETCH_PARALLEL);
+        while let Some((range, page)) = pages.next().await {
+            for (version, put) in losses.bear(page, range, manifest.checkpoint)?.into_iter().flatten() {
                 entries.insert(Slot { version, put });
             }
         }
@@ -72,29 +126,35 @@ impl Space {
     }
 
     /// The records of all segments behind `have`, in order.
-    async fn log(&self, manifest: &Manifest, root: &Root, have: u64) -> Result<Vec<Versioned>, LoadError> {
-        let needed: Vec<SegmentRef> = manifest
-            .segments
-            .iter()
-            .chain(&root.segments)
-            .filter(|segment| segment.last() > have)
-            .cloned()
-            .collect();
-        let mut records = Vec::new();
-        let mut unknown = Vec::new();
-        for segment in needed {
-            match self.recent_segment(&segment.segment) {
-                Some(known) => {
-                    let versioned =
-                        |(version, record): (u64, &_)| Versioned { version, record: Clone::clone(record) };
-                    records.extend((segment.first..).zip(known.iter()).map(versioned));
+    async fn log(
+        &self,
+        manifest: &Manifest,
+        root: &Root,
+        have: u64,
+        losses: &mut Losses,
+    ) -> Result<Vec<Versioned>, LoadError> {
+        let all = manifest.segments.iter().chain(&root.segments);
+        let needed: Vec<SegmentRef> = all.filter(|segment| segment.last() > have).cloned().collect();
+        let loader = &self.workshop().loader();
+        let mut segments = stream::iter(needed)
+            .map(|segment| async move {
+                let last = segment.last();
+                match self.recent_segment(&segment.segment) {
+                    Some(records) => (last, Ok(versioned(segment.first, &records))),
+                    None => (last, loader.segments(vec![segment]).await),
                 }
-                None => unknown.push(segment),
-            }
+            })
+            .buffered(FETCH_PARALLEL);
+        let mut records = Vec::new();
+        while let Some((last, segment)) = segments.next().await {
+            records.extend(losses.bear(segment, (None, None), last)?);
         }
-        records.extend(self.workshop().loader().segments(unknown).await?);
         records.retain(|record| record.version > have);
-        records.sort_by_key(|record| record.version);
         Ok(records)
     }
+}
+
+fn versioned(first: u64, records: &[Record]) -> Vec<Versioned> {
+    let versioned = |(version, record): (u64, &Record)| Versioned { version, record: record.clone() };
+    (first..).zip(records).map(versioned).collect()
 }

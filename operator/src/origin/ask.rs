@@ -83,6 +83,18 @@ pub(super) enum What {
     Own(Option<Owner>),
 }
 
+impl What {
+    /// About how many bytes of records it makes.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            What::Write(write) => write.weight(),
+            What::Group(writes) => writes.iter().map(Write::weight).sum(),
+            What::Declare(declared) => declared.puts.iter().map(weight_of).sum(),
+            What::Amend(_) | What::Own(_) => 0,
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub(super) enum Done {
@@ -108,12 +120,7 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) fn weight(&self) -> usize {
-        match &self.what {
-            What::Write(write) => write.weight(),
-            What::Group(writes) => writes.iter().map(Write::weight).sum(),
-            What::Declare(declared) => declared.puts.iter().map(weight_of).sum(),
-            What::Amend(_) | What::Own(_) => 0,
-        }
+        self.what.weight()
     }
 
     /// Answers once; a client that has gone hears nothing.

@@ -6,6 +6,7 @@ mod advance;
 mod ages;
 pub mod amendment;
 mod ask;
+mod audit;
 mod batch;
 mod birth;
 pub mod budget;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{
     Health,
     adopt::{self, Kind},
+    advance::Loss,
     format::{Root, root_name},
     load::LoadError,
     settings::{RELOAD_PAUSE, RELOAD_PAUSE_MOST},
@@ -123,6 +124,10 @@ impl Space {
             return self.load(Some(present), *root, object, at).await;
         }
         if *present.root == *root {
+            // What was lost may have been put back under its name.
+            if confirmed && !present.damage.is_empty() {
+                return self.load(None, *root, object, at).await;
+            }
             return Ok(self.same(present, object, at, confirmed));
         }
         // Older than what is in memory: late, unless a read that began afterwards shows it.
@@ -161,31 +166,29 @@ impl Space {
         at: Instant,
     ) -> Result<Arc<Snapshot>, Error> {
         let replaces = old.is_none();
-        let loaded = match self.advance(old.as_deref(), root, &object.meta).await {
-            Ok(loaded) => Arc::new(loaded),
-            Err(error) if error.is_damage() => return self.lost(&object, error).await,
-            Err(error) => return Err(unavailable("failed to read a part of the data").with_source(error)),
+        let failed = |error| unavailable("failed to read a part of the data").with_source(error);
+        let loaded = match self.advance(old.as_deref(), root.clone(), &object.meta, Loss::Fails).await {
+            Err(error) if error.is_damage() => {
+                self.confirm_loss(&object, error).await?;
+                self.advance(old.as_deref(), root, &object.meta, Loss::LeavesOpen).await
+            }
+            loaded => loaded,
         };
-        let published = self.publish(loaded, replaces);
+        let published = self.publish(Arc::new(loaded.map_err(failed)?), replaces);
         self.prove(at);
         self.whole(&published);
         self.settle();
         Ok(published)
     }
 
-    /// A part is missing or damaged: the root may have moved on while it was looked for.
-    async fn lost(&self, object: &Object, error: LoadError) -> Result<Arc<Snapshot>, Error> {
-        let name = root_name(&self.namespace);
-        let now = self.context.store.get(&name).await;
-        let unchanged = matches!(&now, Ok(Some(now)) if now.meta.token == object.meta.token);
-        if !unchanged {
+    /// A part is missing or damaged: it is lost only if the root still names it.
+    async fn confirm_loss(&self, object: &Object, error: LoadError) -> Result<(), Error> {
+        let now = self.context.store.get(&root_name(&self.namespace)).await;
+        if !matches!(&now, Ok(Some(now)) if now.meta.token == object.meta.token) {
             return Err(unavailable("the root moved on while it was read").with_source(error));
         }
-        let detail = error.to_string();
-        tracing::error!(namespace = %self.namespace, %detail, "a part of the data is lost");
-        self.settle();
-        self.set_health(Health::PartDamaged { detail });
-        Err(unavailable("a part of the data is damaged").with_source(error))
+        tracing::error!(namespace = %self.namespace, detail = %error, "a part of the data is lost");
+        Ok(())
     }
 
     /// The state in memory is whole and the root's.

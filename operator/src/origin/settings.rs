@@ -15,6 +15,8 @@ pub(super) const INLINE_ROOT_BYTES: usize = 12 * 1024;
 pub(super) const BATCH_BYTES: usize = 4 * super::format::PART_BYTES;
 /// Most writes in one commit: judging them stays below a few milliseconds.
 pub(super) const BATCH_WRITES: usize = 4096;
+/// What a large bulk is given time for beyond the deadline of a write.
+pub(super) const BULK_BYTES_PER_SECOND: usize = 256 * 1024;
 /// Share of the last commit's duration that the next one may wait for writes to gather. Clients that were just
 /// answered send their next write within a fraction of a commit; without the wait they miss the batch.
 pub(super) const GATHER_SHARE: u32 = 3;
@@ -57,6 +59,8 @@ pub(super) const RELOAD_PAUSE_MOST: Duration = Duration::from_secs(5);
 pub(super) const LOOKS_AT_ONCE: usize = 4;
 /// Most changes a slow listener may be behind before it is told to look at everything.
 pub(super) const CHANGES_KEPT: usize = 1024;
+/// How far the clock may be off the store's before what it says of expiry is not acted upon (design §6).
+pub(super) const SKEW_MOST: Duration = Duration::from_secs(2);
 
 /// What an operator of the program can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ use super::{
     context::Context,
     format::{Drafter, Record, Root, Writer},
     queue::{NotTaken, Queue},
-    settings::{WRITER_KEPT, WRITERS_MOST},
+    settings::{BULK_BYTES_PER_SECOND, WRITER_KEPT, WRITERS_MOST},
     snapshot::{Snapshot, owner},
     workshop::Workshop,
 };
@@ -174,7 +174,14 @@ impl Space {
                 () = self.attend() => {}
             }
         };
-        tokio::join!(closed, attend, self.commit_all(&end), self.keep_up(&end), self.follow_policy(&end));
+        tokio::join!(
+            closed,
+            attend,
+            self.commit_all(&end),
+            self.keep_up(&end),
+            self.follow_policy(&end),
+            self.audit(&end),
+        );
     }
 
     /// Makes a snapshot the one that readers see, unless they see a later one already. `force` where a read of the
@@ -332,7 +339,8 @@ impl Space {
     /// Hands the committer something to do and waits for the answer. Who goes away meanwhile does not stop it.
     pub(super) async fn ask(&self, what: What, objects: Option<Age>) -> Result<Done, Error> {
         let (reply, answer) = oneshot::channel();
-        let deadline = Instant::now() + self.context.settings.write_deadline;
+        let extra = Duration::from_secs((what.weight() / BULK_BYTES_PER_SECOND) as u64);
+        let deadline = Instant::now() + self.context.settings.write_deadline + extra;
         let ask = Ask { what, deadline, objects, reply: Some(reply) };
         self.queue.push(ask).map_err(|refusal| match refusal {
             NotTaken::Full => Error::new(

@@ -13,6 +13,9 @@ use super::{
     space::Space,
 };
 
+/// Share of the grace after which the chunks of a value are made again: half of what a commit may name.
+const RENEW_SHARE: u32 = 4;
+
 impl Space {
     pub(super) async fn put(
         &self,
@@ -86,12 +89,26 @@ impl Space {
                 return Err(Error::key_declared(key, &self.namespace).with_version(view.version()));
             }
         }
-        let age = Age::start(&*self.context.clock);
-        let Shelved { value, born: _ } = chunks::shelve(&self.workshop(), value).await?;
-        let age = matches!(value, StoredValue::Chunked(_)).then_some(age);
+        let (value, age) = self.shelve(value).await?;
         let change =
             Change::Put { value, metadata: options.metadata.clone(), expiration: options.expiration };
         Ok((Write { key: key.clone(), change, condition: options.condition.clone() }, age))
+    }
+
+    /// A value as a record may name it, with the age of its chunks. Those of a value that was long in coming are
+    /// made once more, so that the commit has time left (invariant 6).
+    async fn shelve(&self, value: Value) -> Result<(StoredValue, Option<Age>), Error> {
+        let workshop = self.workshop();
+        let age = Age::start(&*self.context.clock);
+        let Shelved { value, born: _ } = chunks::shelve(&workshop, value).await?;
+        let StoredValue::Chunked(named) = &value else { return Ok((value, None)) };
+        if age.elapsed(&*self.context.clock) < self.context.settings.grace / RENEW_SHARE {
+            return Ok((value, Some(age)));
+        }
+        let age = Age::start(&*self.context.clock);
+        let again = chunks::read(&self.context.store, &self.context.chunks, &self.namespace, named);
+        let Shelved { value, born: _ } = chunks::shelve(&workshop, again).await?;
+        Ok((value, Some(age)))
     }
 
     /// Refuses what is larger than the whole quota; the exact judgement is the commit's.

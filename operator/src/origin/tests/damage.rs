@@ -10,7 +10,7 @@ use crate::{
     origin::{
         Birth, Declaration, DeclaredEntry, DeletionPolicy, NamespaceConfig, Settings, format::root_name,
     },
-    store::{Draft, simulated::Simulated},
+    store::{Draft, ObjectName, simulated::Simulated},
 };
 
 #[tokio::test(start_paused = true)]
@@ -185,4 +185,85 @@ async fn declared_entries_are_written_once_guarded_taken_over_and_deleted_when_u
     assert_eq!(process.keys().await, ["a"]);
     assert_eq!(root(&store).declared.unwrap().generation, 2);
     assert_eq!(process.origin.report(&settings()).unwrap().declared, Some(("u1".into(), 2)));
+}
+
+/// Enough writes for segments, a manifest and pages.
+async fn fill(process: &Process) {
+    process.origin.set_maintainer(true);
+    for round in 0..30 {
+        let puts = (0..50).map(|n| {
+            let (name, value) =
+                (format!("key-{:04}", round * 50 + n), format!("{round} {}", "v".repeat(300)));
+            async move { process.put(&name, &value).await.unwrap() }
+        });
+        futures::future::join_all(puts).await;
+    }
+    sleep(Duration::from_secs(20)).await;
+}
+
+/// What the root reaches of a part.
+fn reached(process: &Process, part: &str) -> Vec<ObjectName> {
+    let view = process.origin.space(&settings()).unwrap().view().unwrap();
+    let (root, manifest) = (&view.root, &view.manifest);
+    let names: Vec<&String> = match part {
+        "page" => manifest.pages.iter().map(|page| &page.page).collect(),
+        "manifest" => root.manifest.iter().map(|top| &top.manifest).collect(),
+        _ => manifest.segments.iter().chain(&root.segments).map(|segment| &segment.segment).collect(),
+    };
+    names.into_iter().map(|name| ObjectName::new("team-a", name)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_7_a_lost_part_is_written_again_from_memory() {
+    for part in ["page", "manifest", "log"] {
+        let store = Simulated::new(9);
+        let process = Process::start(&store, 1).await;
+        fill(&process).await;
+        process.put("last", &"l".repeat(4000)).await.unwrap();
+        for n in 0..4 {
+            process.put(&format!("last-{n}"), &"l".repeat(4000)).await.unwrap();
+        }
+        let before = process.keys().await;
+        let lost = reached(&process, part);
+        assert!(!lost.is_empty(), "there is no {part}");
+        lost.iter().for_each(|name| drop(store.world().remove(name)));
+        sleep(Duration::from_secs(90)).await;
+        assert_eq!(process.health().as_str(), "Ready", "{part}");
+        let next = Process::start(&store.client(), 2).await;
+        assert_eq!(next.health().as_str(), "Ready", "{part}");
+        assert_eq!(next.keys().await, before, "{part}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_7_a_damaged_page_is_limited_to_its_key_range_and_repaired_on_demand() {
+    let store = Simulated::new(10);
+    let process = Process::start(&store, 1).await;
+    fill(&process).await;
+    let page = reached(&process, "page").remove(0);
+    process.kill();
+    store.world().tamper(&page, |object| {
+        object.content.text.get_mut("entries").unwrap().push('\n');
+    });
+    let process = Process::start(&store.client(), 2).await;
+    assert_eq!(process.health().as_str(), "PartDamaged");
+    let (mut served, mut refused) = (0, 0);
+    for n in 0..1500 {
+        match process.get(&format!("key-{n:04}")).await {
+            Ok(value) => {
+                assert!(value.is_some(), "a lost entry is not absent");
+                served += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.reason(), Reason::NamespaceDamaged);
+                refused += 1;
+            }
+        }
+    }
+    assert!(served > 1000 && refused > 50, "{served} served, {refused} refused");
+    store.world().tamper(&page, |object| {
+        object.content.text.get_mut("entries").unwrap().pop();
+    });
+    process.reaches("Ready").await;
+    assert_eq!(process.keys().await.len(), 1500);
 }

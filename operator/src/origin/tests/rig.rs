@@ -112,6 +112,14 @@ impl Process {
         }
     }
 
+    /// The length of a value that need not be text.
+    pub(super) async fn length(&self, name: &str) -> usize {
+        match self.origin.get(&settings(), &key(name), &GetOptions::default()).await.unwrap().body {
+            Lookup::Found(entry) => entry.value.into_bytes().await.unwrap().len(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(super) async fn keys(&self) -> Vec<String> {
         let (mut keys, mut options) = (Vec::new(), ListOptions::default());
         loop {

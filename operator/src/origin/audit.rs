@@ -1,0 +1,152 @@
+//! Looks now and then whether the parts that the root reaches are still there and as they were. What memory holds
+//! of a lost one is written again: as new pages, because a log cannot be made from a state (invariant 7).
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use nearkv::UnixMillis;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Health, checkpoint,
+    format::{LABEL_NAMESPACE, Manifest},
+    settings::SKEW_MOST,
+    snapshot::Snapshot,
+    space::Space,
+    upkeep::{Ground, UpkeepError},
+};
+use crate::store::{ObjectName, Selector, Token};
+
+/// How often the parts are listed, by metadata alone.
+const AUDIT_EVERY: Duration = Duration::from_secs(30);
+
+/// The tokens that parts were seen with: an immutable object that gets another one was made anew by hand, or
+/// given to another owner.
+type Seen = HashMap<ObjectName, Token>;
+
+impl Space {
+    /// Audits until `end`. Every replica does: the one that holds the entries may not be the maintainer.
+    pub(super) async fn audit(self: &Arc<Self>, end: &CancellationToken) {
+        let mut seen = Seen::new();
+        loop {
+            tokio::select! {
+                () = end.cancelled() => return,
+                () = sleep(AUDIT_EVERY + self.context.random.jitter(AUDIT_EVERY / 4)) => {}
+            }
+            let round = async {
+                match self.health() {
+                    Health::Ready => self.look_for_losses(&mut seen).await,
+                    // Perhaps another replica, or a person, has put back what was lost.
+                    Health::PartDamaged { .. } => {
+                        self.inbox.ask_for_check();
+                        Ok(())
+                    }
+                    _ => Ok(()),
+                }
+            };
+            let outcome = tokio::select! {
+                () = end.cancelled() => return,
+                outcome = round => outcome,
+            };
+            if let Err(error) = outcome {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(namespace = %self.namespace, error, "the parts could not be audited");
+            }
+        }
+    }
+
+    async fn look_for_losses(self: &Arc<Self>, seen: &mut Seen) -> Result<(), UpkeepError> {
+        let Some(view) = self.view() else { return Ok(()) };
+        let selector = Selector {
+            folder: Some(self.namespace.account().into()),
+            labels: vec![(LABEL_NAMESPACE.to_owned(), self.namespace.name().to_owned())],
+        };
+        let listed = self.context.store.list(&selector).await.map_err(|source| UpkeepError::Store {
+            action: "list",
+            namespace: self.namespace.clone(),
+            source,
+        })?;
+        let listed: Seen = listed.into_iter().map(|meta| (meta.name, meta.token)).collect();
+        let changed = |name: &ObjectName| match (listed.get(name), seen.get(name)) {
+            (None, _) => true,
+            (Some(now), Some(before)) => now != before,
+            (Some(_), None) => false,
+        };
+        let suspects: HashSet<ObjectName> = self.parts(&view).into_iter().filter(changed).collect();
+        *seen = listed;
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        // The root may have moved on since, and the collector deleted what it no longer reaches.
+        let Ok(view) = self.refresh().await else { return Ok(()) };
+        let lost = self.confirm_lost(&view, &suspects).await?;
+        if let Some(detail) = lost {
+            tracing::error!(namespace = %self.namespace, detail, "a part is lost; its entries are written again from memory");
+            self.heal(view).await?;
+        }
+        Ok(())
+    }
+
+    /// The names of manifest, pages and segments.
+    fn parts(&self, view: &Snapshot) -> Vec<ObjectName> {
+        let Snapshot { root, manifest, .. } = view;
+        let top = root.manifest.iter().chain(manifest.children()).map(|reference| &reference.manifest);
+        let segments = manifest.segments.iter().chain(&root.segments).map(|segment| &segment.segment);
+        let pages = manifest.pages.iter().map(|page| &page.page);
+        top.chain(segments).chain(pages).map(|name| ObjectName::new(self.namespace.account(), name)).collect()
+    }
+
+    /// Reads the suspects that the state still names; says what is lost, if anything is.
+    async fn confirm_lost(
+        &self,
+        view: &Snapshot,
+        suspects: &HashSet<ObjectName>,
+    ) -> Result<Option<String>, UpkeepError> {
+        let loader = self.workshop().loader();
+        let is_suspect = |name: &str| suspects.contains(&ObjectName::new(self.namespace.account(), name));
+        let Snapshot { root, manifest, .. } = view;
+        let pages = manifest.pages.iter().filter(|page| is_suspect(&page.page));
+        let segments = manifest.segments.iter().chain(&root.segments);
+        let segments = segments.filter(|segment| is_suspect(&segment.segment));
+        let references: Vec<_> = root.manifest.iter().chain(manifest.children()).collect();
+        let mut read = vec![loader.pages(pages.cloned().map(|page| (page, None)).collect()).await.map(drop)];
+        read.push(loader.segments(segments.cloned().collect()).await.map(drop));
+        if let Some(top) = &root.manifest
+            && references.iter().any(|reference| is_suspect(&reference.manifest))
+        {
+            read.push(loader.manifest(top).await.map(drop));
+        }
+        for result in read {
+            match result {
+                Err(error) if error.is_damage() => return Ok(Some(error.to_string())),
+                result => result?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// A checkpoint of all entries, none of whose pages is an old one.
+    async fn heal(self: &Arc<Self>, view: Arc<Snapshot>) -> Result<(), UpkeepError> {
+        let skew = self.context.store.clock_skew_ms().unwrap_or_default().unsigned_abs();
+        // With a clock that is off nothing is left out as expired.
+        let now = if Duration::from_millis(skew) > SKEW_MOST {
+            UnixMillis::default()
+        } else {
+            self.context.clock.now()
+        };
+        let workshop = self.workshop();
+        let Manifest { checkpoint, expired_before, .. } = *view.manifest;
+        let without_pages = Manifest { checkpoint, expired_before, ..Manifest::default() };
+        let mut writing = checkpoint::plan(&workshop, view, Arc::new(without_pages), now).await?;
+        while writing.write_some(&workshop).await? {}
+        let Some(current) = self.view() else { return Ok(()) };
+        if let Some(amendment) = writing.finish(&workshop, &current.root, &current.manifest).await? {
+            self.amend(amendment).await?;
+        }
+        Ok(())
+    }
+}
