@@ -31,20 +31,13 @@ struct Losses {
 }
 
 impl Losses {
-    /// The result, or the default in its place if the part is lost and that may be.
-    fn bear<T: Default>(
-        &mut self,
-        result: Result<T, LoadError>,
-        (from, until): (Option<Key>, Option<Key>),
-        through: u64,
-    ) -> Result<T, LoadError> {
-        match result {
-            Err(error) if error.is_damage() && self.policy == Loss::LeavesOpen => {
-                self.found.push(Damage { detail: error.to_string(), from, until, through });
-                Ok(T::default())
-            }
-            result => result,
+    /// Whether the load goes on without what is lost.
+    fn bear(&mut self, lost: &LoadError, (from, until): (Option<Key>, Option<Key>), through: u64) -> bool {
+        let borne = lost.is_damage() && self.policy == Loss::LeavesOpen;
+        if borne {
+            self.found.push(Damage { detail: lost.to_string(), from, until, through });
         }
+        borne
     }
 }
 
@@ -65,9 +58,11 @@ impl Space {
                 Arc::clone(&old.manifest)
             }
             (Some(reference), _) => {
-                let read = self.workshop().loader().manifest(reference).await;
                 let behind = root.segments.first().map_or(root.first_inline(), |segment| segment.first) - 1;
-                Arc::new(losses.bear(read, (None, None), behind)?)
+                match self.workshop().loader().manifest(reference).await {
+                    Err(lost) if losses.bear(&lost, (None, None), behind) => Arc::default(),
+                    read => Arc::new(read?),
+                }
             }
         };
         let (mut entries, have) = match old {
@@ -118,7 +113,11 @@ impl Space {
             })
             .buffered(FETCH_PARALLEL);
         while let Some((range, page)) = pages.next().await {
-            for (version, put) in losses.bear(page, range, manifest.checkpoint)?.into_iter().flatten() {
+            let page = match page {
+                Err(lost) if losses.bear(&lost, range, manifest.checkpoint) => Vec::new(),
+                page => page?,
+            };
+            for (version, put) in page.into_iter().flatten() {
                 entries.insert(Slot { version, put });
             }
         }
@@ -147,7 +146,10 @@ impl Space {
             .buffered(FETCH_PARALLEL);
         let mut records = Vec::new();
         while let Some((last, segment)) = segments.next().await {
-            records.extend(losses.bear(segment, (None, None), last)?);
+            match segment {
+                Err(lost) if losses.bear(&lost, (None, None), last) => {}
+                segment => records.extend(segment?),
+            }
         }
         records.retain(|record| record.version > have);
         Ok(records)

@@ -129,7 +129,7 @@ impl Space {
         Ok(None)
     }
 
-    /// A checkpoint of all entries, none of whose pages is an old one.
+    /// A checkpoint of all entries that takes over no page and no object of the manifest.
     async fn heal(self: &Arc<Self>, view: Arc<Snapshot>) -> Result<(), UpkeepError> {
         let skew = self.context.store.clock_skew_ms().unwrap_or_default().unsigned_abs();
         // With a clock that is off nothing is left out as expired.
@@ -144,7 +144,11 @@ impl Space {
         let mut writing = checkpoint::plan(&workshop, view, Arc::new(without_pages), now).await?;
         while writing.write_some(&workshop).await? {}
         let Some(current) = self.view() else { return Ok(()) };
-        if let Some(amendment) = writing.finish(&workshop, &current.root, &current.manifest).await? {
+        let anew = Manifest {
+            segments: current.manifest.segments.without_children(),
+            ..Manifest::clone(&current.manifest)
+        };
+        if let Some(amendment) = writing.finish(&workshop, &current.root, &anew).await? {
             self.amend(amendment).await?;
         }
         Ok(())

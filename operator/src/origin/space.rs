@@ -190,8 +190,9 @@ impl Space {
         let standing = self.standing.lock();
         let present = self.view.load_full();
         if let Some(present) = &present {
-            let same_data = present.root.incarnation == snapshot.root.incarnation;
-            if !force && !(same_data && present.root.swap <= snapshot.root.swap) {
+            let follows = present.root.incarnation == snapshot.root.incarnation
+                && present.root.swap <= snapshot.root.swap;
+            if !force && !follows {
                 return Arc::clone(present);
             }
         }

@@ -194,6 +194,12 @@ impl<T: Clone + PartialEq + Serialize> List<T> {
         self.children.iter().flat_map(|child| child.items.iter()).chain(&self.top)
     }
 
+    /// The same list with all references in the top object: what is built upon it keeps none of the children.
+    #[must_use]
+    pub fn without_children(&self) -> Self {
+        Self { children: Vec::new(), top: self.iter().cloned().collect() }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
