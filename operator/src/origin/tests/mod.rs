@@ -2,6 +2,7 @@
 
 mod conformance;
 mod damage;
+mod economy;
 mod invariants;
 mod rig;
 mod writers;

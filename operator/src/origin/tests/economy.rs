@@ -1,0 +1,129 @@
+//! What the engine and its upkeep cost together, counted on the store: the aims of design §6.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream};
+use nearkv::{Key, Kv, PutOptions, Random, Value};
+use tokio::time::{Instant, sleep};
+
+use super::rig::{Process, config, key, root, settings};
+use crate::{
+    origin::{Birth, Mutation, Settings, format::Root},
+    store::{Object, simulated::Simulated},
+};
+
+const KEYS: u64 = 20_000;
+const GRACE: Duration = Duration::from_secs(60);
+
+fn unpaced() -> Settings {
+    Settings { pacing: None, grace: GRACE, ..Settings::default() }
+}
+
+fn name(n: u64) -> String {
+    format!("users/{n:06}/profile")
+}
+
+fn pairs(keys: std::ops::Range<u64>) -> stream::BoxStream<'static, Result<Mutation, nearkv::Error>> {
+    let put = |n| {
+        Ok(Mutation::Put {
+            key: Key::new(&name(n)).unwrap(),
+            value: Value::Bytes(vec![b'v'; 288].into()),
+            options: PutOptions::default(),
+        })
+    };
+    stream::iter(keys.map(put).collect::<Vec<_>>()).boxed()
+}
+
+fn bytes_stored(store: &Simulated) -> u64 {
+    store.world().objects().iter().map(|object| Object::clone(object).content.size()).sum()
+}
+
+/// Puts of 288 bytes by `clients` at once, until `puts` are acknowledged.
+async fn load(process: &Process, clients: u64, puts: u64) {
+    let mut running = tokio::task::JoinSet::new();
+    for client in 0..clients {
+        let origin = Arc::clone(&process.origin);
+        running.spawn(async move {
+            let random = Random::seeded(client);
+            for _ in 0..puts / clients {
+                let key = Key::new(&name(random.below(KEYS))).unwrap();
+                let value = Value::Bytes(vec![b'w'; 288].into());
+                origin.put(&settings(), &key, value, &PutOptions::default()).await.unwrap();
+            }
+        });
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_puts_by_32_clients_cost_at_most_150_writes_upkeep_included() {
+    let store = Simulated::new(1);
+    let process = Process::with(&store, 1, unpaced()).await;
+    process.origin.set_maintainer(true);
+    for start in (0..KEYS).step_by(5000) {
+        process.origin.bulk(&settings(), pairs(start..start + 5000)).await.unwrap();
+    }
+    sleep(GRACE * 3).await;
+    let before = store.counters();
+    const PUTS: u64 = 64_000;
+    load(&process, 32, PUTS).await;
+    sleep(GRACE * 3).await;
+    let after = store.counters();
+    let writes = (after.writes - before.writes) * 1000 / PUTS;
+    let amplification = (after.bytes_written - before.bytes_written) as f64 / (PUTS * 288) as f64;
+    println!("{writes} writes per 1000 puts, {amplification:.2} bytes per byte of user data");
+    let root: Root = root(&store);
+    println!(
+        "{} objects, {} bytes, {} segments in the root",
+        store.world().objects().len(),
+        bytes_stored(&store),
+        root.segments.len()
+    );
+    assert!(writes <= 150, "{writes} writes per 1000 puts");
+    let report = process.origin.report(&settings()).unwrap();
+    assert_eq!(report.objects, store.world().objects().len() as u64, "garbage is left");
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulk_of_ten_thousand_pairs_is_some_sixty_segments_one_manifest_and_one_swap() {
+    let store = Simulated::new(2);
+    let process = Process::with(&store, 2, unpaced()).await;
+    process.put("before", "x").await.unwrap();
+    let (before, started) = (store.counters().writes, Instant::now());
+    let answer = process.origin.bulk(&settings(), pairs(0..10_000)).await.unwrap();
+    assert_eq!(answer.body.written, 10_000);
+    let writes = store.counters().writes - before;
+    println!("{writes} writes in {:?} of virtual time", started.elapsed());
+    assert!(writes <= 65, "{writes} writes");
+    let other = Process::with(&store.client(), 3, unpaced()).await;
+    assert_eq!(other.get(&name(9_999)).await.unwrap().map(|value| value.len()), Some(288));
+    assert_eq!(other.get("before").await.unwrap().as_deref(), Some("x"));
+    process.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_thousand_keys_are_read_in_one_sweep_of_some_hundreds_of_objects() {
+    let store = Simulated::new(3);
+    let process = Process::with(&store, 3, Settings { budget_bytes: 1 << 30, ..unpaced() }).await;
+    process.origin.set_maintainer(true);
+    for start in (0..100_000).step_by(10_000) {
+        process.origin.bulk(&settings(), pairs(start..start + 10_000)).await.unwrap();
+    }
+    sleep(GRACE * 3).await;
+    process.stop().await;
+    let client = store.client();
+    let started = Instant::now();
+    let other = Process::idle(&client, 4, unpaced());
+    other.origin.configure(config("u1"));
+    other.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    let reads = client.counters().reads;
+    println!("{reads} reads in {:?} of virtual time", started.elapsed());
+    assert_eq!(other.origin.report(&settings()).unwrap().keys, 100_000);
+    assert!(reads < 1200, "{reads} reads");
+    assert!(other.origin.get(&settings(), &key(&name(77_777)), &nearkv::GetOptions::default()).await.is_ok());
+    other.stop().await;
+}
