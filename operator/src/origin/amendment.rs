@@ -11,7 +11,7 @@ use super::format::{Manifest, ManifestRef, Root};
 
 /// A change of the root that adds no record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Amendment {
+pub(super) enum Amendment {
     /// A fold or checkpoint: another manifest takes over the segments up to a version.
     Manifest(NewManifest),
     /// The collector's swap, whose only effect is that every commit prepared before it conflicts.
@@ -20,7 +20,7 @@ pub enum Amendment {
 
 /// A manifest whose objects exist, to be named by the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewManifest {
+pub(super) struct NewManifest {
     /// The data it was made for.
     pub incarnation: Incarnation,
     /// What the root must still name.
@@ -38,14 +38,14 @@ pub struct NewManifest {
 /// was written for it is garbage, and the step is decided anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the root names another manifest by now")]
-pub struct Superseded;
+pub(super) struct Superseded;
 
 impl Amendment {
     /// The root with this change. Version and records stay; the caller counts the swap.
     ///
     /// # Errors
     /// [`Superseded`].
-    pub fn apply(&self, root: &Root) -> Result<Root, Superseded> {
+    pub(super) fn apply(&self, root: &Root) -> Result<Root, Superseded> {
         let mut next = root.clone();
         match self {
             Self::Sweep(incarnation) if *incarnation == root.incarnation => next.sweep += 1,

@@ -16,14 +16,14 @@ pub const BUDGET_OBJECTS: u64 = 20_000;
 
 /// What is there and what may be, physical bytes with garbage. Shared by all KvNamespaces.
 #[derive(Debug)]
-pub struct Budget {
+pub(super) struct Budget {
     most: Usage,
     used: Mutex<HashMap<Namespace, Usage>>,
 }
 
 /// An amount of storage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub(super) struct Usage {
     /// Content, in bytes.
     pub bytes: u64,
     /// Objects.
@@ -33,7 +33,7 @@ pub struct Usage {
 impl Usage {
     /// What these objects take. One without our label, which only a stranger makes, counts as a large root.
     #[must_use]
-    pub fn of(objects: &[Meta]) -> Self {
+    pub(super) fn of(objects: &[Meta]) -> Self {
         let size = |meta: &Meta| {
             meta.labels.get(LABEL_BYTES).and_then(|bytes| bytes.parse().ok()).unwrap_or(ROOT_BYTES as u64)
         };
@@ -51,7 +51,7 @@ impl Usage {
 impl Budget {
     /// With these limits.
     #[must_use]
-    pub fn new(bytes: u64, objects: u64) -> Self {
+    pub(super) fn new(bytes: u64, objects: u64) -> Self {
         Self { most: Usage { bytes, objects }, used: Mutex::default() }
     }
 
@@ -59,7 +59,7 @@ impl Budget {
     ///
     /// # Errors
     /// `budget-exceeded` (413) if it does not fit; then nothing is taken.
-    pub fn charge(&self, namespace: &Namespace, bytes: u64, objects: u64) -> Result<(), Error> {
+    pub(super) fn charge(&self, namespace: &Namespace, bytes: u64, objects: u64) -> Result<(), Error> {
         let added = Usage { bytes, objects };
         let mut used = self.used.lock();
         let total = used.values().fold(added, |total, usage| total.plus(*usage));
@@ -78,7 +78,7 @@ impl Budget {
     }
 
     /// Gives back what was deleted.
-    pub fn release(&self, namespace: &Namespace, bytes: u64, objects: u64) {
+    pub(super) fn release(&self, namespace: &Namespace, bytes: u64, objects: u64) {
         if let Some(usage) = self.used.lock().get_mut(namespace) {
             usage.bytes = usage.bytes.saturating_sub(bytes);
             usage.objects = usage.objects.saturating_sub(objects);
@@ -86,18 +86,18 @@ impl Budget {
     }
 
     /// Replaces what was reckoned for a KvNamespace by what a list has shown.
-    pub fn recount(&self, namespace: &Namespace, usage: Usage) {
+    pub(super) fn recount(&self, namespace: &Namespace, usage: Usage) {
         self.used.lock().insert(namespace.clone(), usage);
     }
 
     /// Drops a KvNamespace whose objects go with it.
-    pub fn forget(&self, namespace: &Namespace) {
+    pub(super) fn forget(&self, namespace: &Namespace) {
         self.used.lock().remove(namespace);
     }
 
     /// What a KvNamespace takes, as far as it is known.
-    #[must_use]
-    pub fn used(&self, namespace: &Namespace) -> Usage {
+    #[cfg(test)]
+    pub(super) fn used(&self, namespace: &Namespace) -> Usage {
         self.used.lock().get(namespace).copied().unwrap_or_default()
     }
 }

@@ -28,7 +28,7 @@ const PAGES_AT_ONCE: usize = 16;
 
 /// Whether the log has outgrown the pages, and the clock can be trusted to say what has ended.
 #[must_use]
-pub fn is_due(root: &Root, manifest: &Manifest, clock_skew_ms: Option<i64>) -> bool {
+pub(super) fn is_due(root: &Root, manifest: &Manifest, clock_skew_ms: Option<i64>) -> bool {
     let folded: u64 = manifest.segments.iter().map(|segment| segment.bytes).sum();
     let log = folded + root.segments.iter().map(|segment| segment.bytes).sum::<u64>();
     let pages: u64 = manifest.pages.iter().map(|page| page.bytes).sum();
@@ -37,7 +37,7 @@ pub fn is_due(root: &Root, manifest: &Manifest, clock_skew_ms: Option<i64>) -> b
 }
 
 /// A checkpoint whose pages are being written.
-pub struct Writing {
+pub(super) struct Writing {
     snapshot: Arc<dyn Snapshot>,
     /// The checkpoint before: the pages kept are its.
     before: u64,
@@ -53,7 +53,7 @@ pub struct Writing {
 ///
 /// # Errors
 /// [`UpkeepError::Aborted`] if the program ends meanwhile.
-pub async fn plan(
+pub(super) async fn plan(
     workshop: &Workshop,
     snapshot: Arc<dyn Snapshot>,
     base: Arc<Manifest>,
@@ -86,7 +86,7 @@ impl Writing {
     ///
     /// # Errors
     /// See [`UpkeepError`].
-    pub async fn write_some(&mut self, workshop: &Workshop) -> Result<bool, UpkeepError> {
+    pub(super) async fn write_some(&mut self, workshop: &Workshop) -> Result<bool, UpkeepError> {
         let rest = self.drafts.len().saturating_sub(PAGES_AT_ONCE);
         workshop.create(self.drafts.split_off(rest)).await?;
         Ok(!self.drafts.is_empty())
@@ -96,7 +96,7 @@ impl Writing {
     ///
     /// # Errors
     /// See [`UpkeepError`].
-    pub async fn finish(
+    pub(super) async fn finish(
         self,
         workshop: &Workshop,
         root: &Root,

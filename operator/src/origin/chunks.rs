@@ -4,8 +4,8 @@
 mod read;
 mod write;
 
-pub use read::{CHUNK_CACHE_BYTES, ChunkCache, read};
-pub use write::{Shelved, shelve};
+pub(super) use read::{CHUNK_CACHE_BYTES, ChunkCache, read};
+pub(super) use write::{Shelved, shelve};
 
 #[cfg(test)]
 mod tests;

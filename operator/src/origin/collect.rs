@@ -26,7 +26,7 @@ const DELETE_PARALLEL: usize = 4;
 
 /// What a round has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Collected {
+pub(super) struct Collected {
     /// Objects deleted.
     pub objects: u64,
 }
@@ -57,7 +57,7 @@ impl Sightings {
 
 /// The collector of one KvNamespace.
 #[derive(Debug)]
-pub struct Collector {
+pub(super) struct Collector {
     namespace: Namespace,
     grace: Duration,
     sightings: Sightings,
@@ -66,27 +66,37 @@ pub struct Collector {
 impl Collector {
     /// One that has seen nothing yet.
     #[must_use]
-    pub fn new(namespace: Namespace, grace: Duration) -> Self {
+    pub(super) fn new(namespace: Namespace, grace: Duration) -> Self {
         Self { namespace, grace, sightings: Sightings::default() }
     }
 
     /// Forgets what it has seen: what it sees next must be unreachable for a whole grace again.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.sightings = Sightings::default();
     }
 
-    /// Lists the objects, counts them for the budget, and answers which have been unreachable for the whole grace.
+    /// Lists the objects and counts them for the budget: what this process has reckoned knows nothing of what others
+    /// have written and deleted.
     ///
     /// # Errors
     /// [`UpkeepError::Store`].
-    pub async fn look(
+    pub(super) async fn count(&self, workshop: &Workshop) -> Result<Vec<Meta>, UpkeepError> {
+        let listed = list(&*workshop.store, &self.namespace).await?;
+        workshop.budget.recount(&self.namespace, Usage::of(&listed));
+        Ok(listed)
+    }
+
+    /// Lists and counts the objects, and answers which have been unreachable for the whole grace.
+    ///
+    /// # Errors
+    /// [`UpkeepError::Store`].
+    pub(super) async fn look(
         &mut self,
         workshop: &Workshop,
         snapshot: &dyn Snapshot,
         manifest: &Manifest,
     ) -> Result<Vec<Meta>, UpkeepError> {
-        let listed = list(&*workshop.store, &self.namespace).await?;
-        workshop.budget.recount(&self.namespace, Usage::of(&listed));
+        let listed = self.count(workshop).await?;
         let parts = listed.into_iter().filter(|meta| is_part(meta, &self.namespace)).collect();
         let reached = reached(&self.namespace, snapshot, manifest);
         Ok(self.sightings.take_in(parts, &reached, self.grace, Instant::now()))
@@ -96,7 +106,7 @@ impl Collector {
     ///
     /// # Errors
     /// [`UpkeepError::Store`]; what is left is found again in the next round.
-    pub async fn delete(
+    pub(super) async fn delete(
         &mut self,
         workshop: &Workshop,
         ripe: Vec<Meta>,

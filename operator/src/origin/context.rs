@@ -26,6 +26,8 @@ pub(super) struct Context {
     /// This process among the writers of a root.
     pub(super) process: String,
     pub(super) changes: broadcast::Sender<Namespace>,
+    /// What this process may send to the store.
+    pub(super) pace: Arc<Pace>,
     /// What all KvNamespaces together may take in the store.
     pub(super) budget: Arc<Budget>,
     /// Chunks of long values lately read.
@@ -43,7 +45,8 @@ impl Context {
         let pace = Pace::new(settings.pacing);
         Self {
             upkeep_store: Paced::new(Arc::clone(&store), Arc::clone(&pace), Lane::Maintenance),
-            store: Paced::new(store, pace, Lane::Commit),
+            store: Paced::new(store, Arc::clone(&pace), Lane::Commit),
+            pace,
             process: random.hex128(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             budget: Arc::new(Budget::new(settings.budget_bytes, settings.budget_objects)),

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Segments in the root from which on they are folded (design §6).
-pub const FOLD_SEGMENTS: usize = 8;
+pub(super) const FOLD_SEGMENTS: usize = 8;
 /// A segment at least this full is taken over as it is.
 const FULL_BYTES: u64 = PART_BYTES as u64 / 4 * 3;
 /// Segments at the end that together are smaller than this wait for the next fold, which fills them up.
@@ -20,14 +20,14 @@ const LEFT_BYTES: u64 = PART_BYTES as u64 / 2;
 const LEFT_SEGMENTS: usize = 2;
 
 /// The same for a replica that is not the maintainer: it helps where the maintainer does not get to it.
-pub const FULL_SEGMENTS: usize = 16;
+pub(super) const FULL_SEGMENTS: usize = 16;
 
 /// Most segments that one fold takes: what fails has to be done again.
 const MOST_SEGMENTS: usize = 32;
 
 /// Whether the root names so many segments that they are to be folded.
 #[must_use]
-pub fn is_due(root: &Root, maintainer: bool) -> bool {
+pub(super) fn is_due(root: &Root, maintainer: bool) -> bool {
     root.segments.len() > if maintainer { FOLD_SEGMENTS } else { FULL_SEGMENTS }
 }
 
@@ -78,7 +78,11 @@ fn pack(segments: Vec<(SegmentRef, String)>) -> Vec<Packed> {
 ///
 /// # Errors
 /// See [`UpkeepError`].
-pub async fn prepare(workshop: &Workshop, root: &Root, base: &Manifest) -> Result<Amendment, UpkeepError> {
+pub(super) async fn prepare(
+    workshop: &Workshop,
+    root: &Root,
+    base: &Manifest,
+) -> Result<Amendment, UpkeepError> {
     let taken = &root.segments[..taken(&root.segments)];
     let born = Instant::now();
     let lines = workshop.loader().lines_of(taken.to_vec()).await?;

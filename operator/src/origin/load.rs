@@ -15,7 +15,7 @@ use crate::store::{Object, ObjectName, ObjectStore, StoreError};
 
 /// Objects fetched side by side. A GET of 64 KiB takes an API server 1 to 3 ms of one core; 32 keep its cores
 /// busy and hide the round trip, so that 600 pages (100,000 keys) take well under a second on two cores.
-pub const FETCH_PARALLEL: usize = 32;
+pub(super) const FETCH_PARALLEL: usize = 32;
 
 /// How often one object is asked for.
 const ATTEMPTS: u32 = 4;
@@ -106,7 +106,7 @@ impl fmt::Display for Holds {
 
 /// Where the entries of a key range come from when a state is brought up to a newer checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub(super) enum Source {
     /// Memory holds them: nothing in the range has changed between the two checkpoints. What memory holds
     /// outside of all such ranges has to go.
     Memory {
@@ -122,7 +122,7 @@ pub enum Source {
 /// How to get from a memory that has the state at some version between the checkpoints `old` and `new` to the
 /// pages of `new`. Pure. Without `old`, every page is fetched.
 #[must_use]
-pub fn sources(old: Option<&Manifest>, new: &Manifest) -> Vec<Source> {
+pub(super) fn sources(old: Option<&Manifest>, new: &Manifest) -> Vec<Source> {
     let ranges = |manifest: &Manifest| -> Vec<(PageRef, Option<Key>)> {
         let pages: Vec<_> = manifest.pages.iter().cloned().collect();
         let until: Vec<_> = pages.iter().skip(1).map(|page| page.from.clone()).chain([None]).collect();
@@ -141,7 +141,7 @@ pub fn sources(old: Option<&Manifest>, new: &Manifest) -> Vec<Source> {
 
 /// Reads the parts of one KvNamespace.
 #[derive(Clone)]
-pub struct Loader {
+pub(super) struct Loader {
     store: Arc<dyn ObjectStore>,
     namespace: Namespace,
 }
@@ -149,7 +149,7 @@ pub struct Loader {
 impl Loader {
     /// For the parts of `namespace` in `store`.
     #[must_use]
-    pub fn new(store: Arc<dyn ObjectStore>, namespace: Namespace) -> Self {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, namespace: Namespace) -> Self {
         Self { store, namespace }
     }
 
@@ -157,7 +157,7 @@ impl Loader {
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub async fn manifest(&self, reference: &ManifestRef) -> Result<Manifest, LoadError> {
+    pub(super) async fn manifest(&self, reference: &ManifestRef) -> Result<Manifest, LoadError> {
         let lines = |reference: ManifestRef| async move {
             self.lines(Part::Manifest, &reference.manifest, reference.sha256, Holds::References).await
         };
@@ -177,7 +177,10 @@ impl Loader {
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub async fn pages(&self, pages: Vec<(PageRef, Option<Key>)>) -> Result<Vec<Vec<(u64, Put)>>, LoadError> {
+    pub(super) async fn pages(
+        &self,
+        pages: Vec<(PageRef, Option<Key>)>,
+    ) -> Result<Vec<Vec<(u64, Put)>>, LoadError> {
         stream::iter(pages)
             .map(|(page, until)| self.page(page, until))
             .buffered(FETCH_PARALLEL)
@@ -206,7 +209,7 @@ impl Loader {
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub async fn segments(&self, segments: Vec<SegmentRef>) -> Result<Vec<Versioned>, LoadError> {
+    pub(super) async fn segments(&self, segments: Vec<SegmentRef>) -> Result<Vec<Versioned>, LoadError> {
         let decode = |segment: SegmentRef| async move {
             let lines = self.segment_lines(&segment).await?;
             let holds = Holds::Records { first: segment.first, last: segment.last() };
@@ -225,7 +228,7 @@ impl Loader {
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub async fn lines_of(&self, segments: Vec<SegmentRef>) -> Result<Vec<String>, LoadError> {
+    pub(super) async fn lines_of(&self, segments: Vec<SegmentRef>) -> Result<Vec<String>, LoadError> {
         stream::iter(segments)
             .map(|segment| async move { self.segment_lines(&segment).await })
             .buffered(FETCH_PARALLEL)

@@ -4,15 +4,15 @@
 mod adopt;
 mod advance;
 mod ages;
-pub mod amendment;
+mod amendment;
 mod ask;
 mod audit;
 mod batch;
 mod birth;
-pub mod budget;
-pub mod checkpoint;
-pub mod chunks;
-pub mod collect;
+mod budget;
+mod checkpoint;
+mod chunks;
+mod collect;
 mod commit;
 mod config;
 mod context;
@@ -20,19 +20,19 @@ mod declare;
 mod declaring;
 mod engine;
 mod entries;
-pub mod fold;
+mod fold;
 mod follow;
 pub mod format;
 mod ground;
 mod judge;
 mod kv;
-pub mod load;
+mod load;
 mod mutation;
 mod next;
 mod outcome;
 mod pace;
-pub mod pacing;
-pub mod pages;
+mod pacing;
+mod pages;
 mod policy;
 mod queue;
 mod read;
@@ -42,14 +42,18 @@ mod snapshot;
 mod space;
 #[cfg(test)]
 mod tests;
-pub mod upkeep;
-pub mod workshop;
+mod upkeep;
+mod workshop;
 mod write;
 
+pub use budget::{BUDGET_BYTES, BUDGET_OBJECTS};
+pub use collect::delete_owned;
 pub use config::{
     Birth, CacheConfig, Catalog, DEFAULT_MIN_TTL, Declaration, DeclareOutcome, DeclaredEntry, DeletionPolicy,
     Health, NamespaceConfig, Quota, Report,
 };
 pub use engine::Origin;
 pub use mutation::{BulkOutcome, Mutation};
+pub use pacing::PacingSettings;
 pub use settings::Settings;
+pub use upkeep::UpkeepError;

@@ -55,7 +55,7 @@ impl Default for PacingSettings {
 
 /// Who wants to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
+pub(super) enum Lane {
     /// A commit, with clients waiting for it.
     Commit,
     /// A fold, a checkpoint, the collector.
@@ -64,7 +64,7 @@ pub enum Lane {
 
 /// The buckets of one process.
 #[derive(Debug)]
-pub struct Pace {
+pub(super) struct Pace {
     /// `None`: no limit.
     buckets: Option<Mutex<Buckets>>,
     commits_waiting: AtomicUsize,
@@ -103,7 +103,7 @@ impl Bucket {
 impl Pace {
     /// With these limits; `None` for no limit.
     #[must_use]
-    pub fn new(settings: Option<PacingSettings>) -> Arc<Self> {
+    pub(super) fn new(settings: Option<PacingSettings>) -> Arc<Self> {
         let now = Instant::now();
         let full = |burst: u64| Bucket { level: burst as f64, filled: now };
         let buckets = settings.map(|settings| {
@@ -114,7 +114,7 @@ impl Pace {
     }
 
     /// Waits until a write of `bytes` may be sent, and takes it from the buckets.
-    pub async fn admit(&self, lane: Lane, bytes: u64) {
+    pub(super) async fn admit(&self, lane: Lane, bytes: u64) {
         if self.buckets.is_none() {
             return;
         }
@@ -135,7 +135,7 @@ impl Pace {
 
     /// How long a write would have to wait now: what the queue tells clients to wait when it is full.
     #[must_use]
-    pub fn delay(&self) -> Duration {
+    pub(super) fn delay(&self) -> Duration {
         self.buckets.as_ref().map_or(Duration::ZERO, |buckets| buckets.lock().wait())
     }
 
@@ -179,7 +179,7 @@ impl Drop for Waiting<'_> {
 }
 
 /// A store whose writes keep to a pace.
-pub struct Paced {
+pub(super) struct Paced {
     store: Arc<dyn ObjectStore>,
     pace: Arc<Pace>,
     lane: Lane,
@@ -188,7 +188,7 @@ pub struct Paced {
 impl Paced {
     /// `store` with the writes of one lane paced.
     #[must_use]
-    pub fn new(store: Arc<dyn ObjectStore>, pace: Arc<Pace>, lane: Lane) -> Arc<Self> {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, pace: Arc<Pace>, lane: Lane) -> Arc<Self> {
         Arc::new(Self { store, pace, lane })
     }
 }

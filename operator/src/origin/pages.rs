@@ -13,17 +13,17 @@ const TARGET_BYTES: usize = PART_BYTES / 4 * 3;
 /// A rewritten range smaller than this takes its smaller neighbour with it.
 const SMALL_BYTES: usize = PART_BYTES / 4;
 /// How long an ended entry stays: no clock that may commit is off by as much, so none would still serve it.
-pub const EXPIRED_KEPT_SECS: u64 = 600;
+pub(super) const EXPIRED_KEPT_SECS: u64 = 600;
 
 /// The second up to which ended entries are left out of a checkpoint made at `now`.
 #[must_use]
-pub fn expired_before(now: UnixMillis) -> u64 {
+pub(super) fn expired_before(now: UnixMillis) -> u64 {
     now.seconds().saturating_sub(EXPIRED_KEPT_SECS)
 }
 
 /// An entry as a page holds it.
 #[derive(Clone, Copy, Debug)]
-pub struct PageEntry<'a> {
+pub(super) struct PageEntry<'a> {
     /// The version it was written at.
     pub version: u64,
     /// The entry.
@@ -32,7 +32,7 @@ pub struct PageEntry<'a> {
 
 /// One page of the new checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PlannedPage {
+pub(super) enum PlannedPage {
     /// The object is there already; only the start of its range may be another.
     Kept(PageRef),
     /// The object has to be written.
@@ -41,7 +41,7 @@ pub enum PlannedPage {
 
 /// A page to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewPage {
+pub(super) struct NewPage {
     /// Start of its range, as in [`PageRef::from`].
     pub from: Option<Key>,
     /// How many entries it has.
@@ -62,7 +62,7 @@ struct Range<'a> {
 
 /// Plans the pages that hold `entries` (all of them, in key order), given the pages of the checkpoint at version
 /// `checkpoint`. Entries that ended up to the second `expired_before` are left out.
-pub fn plan<'a>(
+pub(super) fn plan<'a>(
     old: &'a [PageRef],
     checkpoint: u64,
     entries: impl Iterator<Item = PageEntry<'a>>,

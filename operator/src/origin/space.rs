@@ -348,7 +348,7 @@ impl Space {
                 Reason::Throttled,
                 format!("Too many writes to KvNamespace {} are waiting", self.namespace),
             )
-            .with_retry_after(Duration::from_secs(1)),
+            .with_retry_after(self.context.pace.delay().max(Duration::from_secs(1))),
             NotTaken::Closed => Error::namespace_missing(&self.namespace),
         })?;
         answer.await.unwrap_or_else(|_| {

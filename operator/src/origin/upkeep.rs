@@ -32,7 +32,7 @@ const COLLECT_EVERY: Duration = Duration::from_secs(60);
 const ROUNDS_PER_GRACE: u32 = 4;
 
 /// One state of a KvNamespace, as upkeep needs it.
-pub trait Snapshot: Send + Sync + 'static {
+pub(super) trait Snapshot: Send + Sync + 'static {
     /// The root that the state belongs to.
     fn root(&self) -> &Root;
     /// All entries in key order, ended ones included.
@@ -43,7 +43,7 @@ pub trait Snapshot: Send + Sync + 'static {
 
 /// The engine, as upkeep needs it.
 #[async_trait]
-pub trait Ground: Send + Sync + 'static {
+pub(super) trait Ground: Send + Sync + 'static {
     /// The newest snapshot; `None` unless the data can be trusted (no root, no guess).
     fn snapshot(&self) -> Option<Arc<dyn Snapshot>>;
 
@@ -101,7 +101,7 @@ pub enum UpkeepError {
 
 /// What one look at a KvNamespace has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Done {
+pub(super) struct Done {
     /// Folds.
     pub folds: u64,
     /// Checkpoints.
@@ -109,7 +109,7 @@ pub struct Done {
 }
 
 /// The upkeep of one KvNamespace.
-pub struct Upkeep {
+pub(super) struct Upkeep {
     /// The engine.
     ground: Arc<dyn Ground>,
     /// For the objects: its store is paced as maintenance.
@@ -124,27 +124,36 @@ pub struct Upkeep {
 impl Upkeep {
     /// For the KvNamespace that `workshop` drafts for.
     #[must_use]
-    pub fn new(ground: Arc<dyn Ground>, workshop: Workshop, clock: Arc<dyn Clock>, grace: Duration) -> Self {
+    pub(super) fn new(
+        ground: Arc<dyn Ground>,
+        workshop: Workshop,
+        clock: Arc<dyn Clock>,
+        grace: Duration,
+    ) -> Self {
         let collector = Collector::new(workshop.drafter.namespace.clone(), grace);
         Self { ground, workshop, clock, grace, collector, known: None }
     }
 
     /// Tends the KvNamespace until `shutdown`. While `maintainer` says no, it folds only a full root and
-    /// collects nothing.
-    pub async fn run(mut self, mut maintainer: watch::Receiver<bool>, shutdown: CancellationToken) {
+    /// collects nothing, but counts for the budget.
+    pub(super) async fn run(mut self, mut maintainer: watch::Receiver<bool>, shutdown: CancellationToken) {
         let namespace = self.workshop.drafter.namespace.clone();
-        let mut next_round = Instant::now() + self.collect_every();
+        let mut next_round = Instant::now();
         loop {
             let tended = async {
                 let is_maintainer = *maintainer.borrow_and_update();
                 self.tend(is_maintainer).await?;
                 if !is_maintainer {
-                    // Another replica has watched in the meantime, or nobody: sightings must be its own.
+                    // Sightings must be its own, without a gap.
                     self.collector.forget();
+                }
+                if next_round <= Instant::now() {
                     next_round = Instant::now() + self.collect_every();
-                } else if next_round <= Instant::now() {
-                    next_round = Instant::now() + self.collect_every();
-                    self.collect().await?;
+                    if is_maintainer {
+                        self.collect().await?;
+                    } else {
+                        self.collector.count(&self.workshop).await?;
+                    }
                 }
                 Ok::<_, UpkeepError>(())
             };
@@ -178,7 +187,7 @@ impl Upkeep {
     ///
     /// # Errors
     /// See [`UpkeepError`]; what was written is garbage.
-    pub async fn tend(&mut self, maintainer: bool) -> Result<Done, UpkeepError> {
+    pub(super) async fn tend(&mut self, maintainer: bool) -> Result<Done, UpkeepError> {
         let mut done = Done::default();
         done.folds += self.fold(maintainer).await?;
         if maintainer {
@@ -191,9 +200,10 @@ impl Upkeep {
     ///
     /// # Errors
     /// See [`UpkeepError`]; the next round goes on.
-    pub async fn collect(&mut self) -> Result<Collected, UpkeepError> {
+    pub(super) async fn collect(&mut self) -> Result<Collected, UpkeepError> {
         let Some(snapshot) = self.ground.snapshot() else {
             self.collector.forget();
+            self.collector.count(&self.workshop).await?;
             return Ok(Collected::default());
         };
         let manifest = self.manifest(&*snapshot).await?;

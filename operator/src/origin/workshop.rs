@@ -28,7 +28,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What making the parts of one KvNamespace takes. Cheap to clone.
 #[derive(Clone)]
-pub struct Workshop {
+pub(super) struct Workshop {
     /// Where they are put.
     pub store: Arc<dyn ObjectStore>,
     /// For their names.
@@ -73,13 +73,13 @@ impl From<MakeError> for Error {
 impl Workshop {
     /// Reads what is made here.
     #[must_use]
-    pub fn loader(&self) -> Loader {
+    pub(super) fn loader(&self) -> Loader {
         Loader::new(Arc::clone(&self.store), self.drafter.namespace.clone())
     }
 
     /// A segment of these lines, whose first record has the version `first`.
     #[must_use]
-    pub fn segment(&self, first: u64, records: u64, lines: String) -> (SegmentRef, Draft) {
+    pub(super) fn segment(&self, first: u64, records: u64, lines: String) -> (SegmentRef, Draft) {
         let nonce = self.random.hex128();
         let (bytes, sha256) = (lines.len() as u64, Sha::of(lines.as_bytes()));
         let draft = self.drafter.lines(Part::Log, &nonce, lines);
@@ -88,7 +88,7 @@ impl Workshop {
 
     /// A page of these lines.
     #[must_use]
-    pub fn page(&self, from: Option<Key>, entries: u64, lines: String) -> (PageRef, Draft) {
+    pub(super) fn page(&self, from: Option<Key>, entries: u64, lines: String) -> (PageRef, Draft) {
         let nonce = self.random.hex128();
         let (bytes, sha256) = (lines.len() as u64, Sha::of(lines.as_bytes()));
         let draft = self.drafter.lines(Part::Page, &nonce, lines);
@@ -98,7 +98,7 @@ impl Workshop {
     /// The manifest that names `pages` and `segments`, built upon `base` so that children which say the same are
     /// used again.
     #[must_use]
-    pub fn manifest(
+    pub(super) fn manifest(
         &self,
         base: &Manifest,
         (checkpoint, expired_before): (u64, u64),
@@ -126,7 +126,7 @@ impl Workshop {
     ///
     /// # Errors
     /// See [`MakeError`].
-    pub async fn create(&self, drafts: Vec<Draft>) -> Result<(), MakeError> {
+    pub(super) async fn create(&self, drafts: Vec<Draft>) -> Result<(), MakeError> {
         let bytes = drafts.iter().map(|draft| draft.content.size()).sum();
         let charged = self.budget.charge(&self.drafter.namespace, bytes, drafts.len() as u64);
         charged.map_err(MakeError::Budget)?;

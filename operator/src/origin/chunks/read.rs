@@ -15,18 +15,18 @@ use crate::{
 };
 
 /// Bytes of chunks kept in memory for all KvNamespaces: two values of the largest size and some.
-pub const CHUNK_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+pub(crate) const CHUNK_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Chunks fetched ahead of the reader.
 const AHEAD: usize = 2;
 
 /// Chunks lately read. A chunk never changes, so nothing here is ever stale.
 #[derive(Clone)]
-pub struct ChunkCache(Cache<ObjectName, Bytes>);
+pub(crate) struct ChunkCache(Cache<ObjectName, Bytes>);
 
 impl ChunkCache {
     /// Holds at most `bytes`.
     #[must_use]
-    pub fn new(bytes: u64) -> Self {
+    pub(crate) fn new(bytes: u64) -> Self {
         let weight = |name: &ObjectName, chunk: &Bytes| {
             u32::try_from(name.folder.len() + name.name.len() + chunk.len()).unwrap_or(u32::MAX)
         };
@@ -37,7 +37,7 @@ impl ChunkCache {
 /// The value that `chunks` name, as a stream. It ends with an error if a chunk is missing or the digest is wrong;
 /// the server then aborts the connection.
 #[must_use]
-pub fn read(
+pub(crate) fn read(
     store: &Arc<dyn ObjectStore>,
     cache: &ChunkCache,
     namespace: &Namespace,

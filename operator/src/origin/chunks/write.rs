@@ -19,7 +19,7 @@ const CHUNKS_IN_FLIGHT: usize = 4;
 
 /// A value that a record may name now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shelved {
+pub(crate) struct Shelved {
     /// What the record says.
     pub value: StoredValue,
     /// When the first chunk was sent. Past half of the grace since then it must not be named any more: the
@@ -32,7 +32,7 @@ pub struct Shelved {
 /// # Errors
 /// `value-too-long` (413) as soon as the limit is passed; the source's own error; `budget-exceeded` (413); what
 /// the store refuses.
-pub async fn shelve(workshop: &Workshop, value: Value) -> Result<Shelved, Error> {
+pub(crate) async fn shelve(workshop: &Workshop, value: Value) -> Result<Shelved, Error> {
     let born = Instant::now();
     let mut pieces = value.into_limited_stream();
     let mut head = BytesMut::new();
