@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     budget::Usage,
-    format::{Chunks, LABEL_NAMESPACE, LABEL_PART, Manifest, Part, StoredValue, chunk_name, root_name},
+    format::{Chunks, LABEL_NAMESPACE, LABEL_PART, Manifest, Part, StoredValue, chunk_name},
     upkeep::{Snapshot, UpkeepError},
     workshop::Workshop,
 };
@@ -183,27 +183,6 @@ async fn delete_all(
         }
     }
     (gone, outcome)
-}
-
-/// Deletes every object of a KvNamespace that is owned by its life `uid`, the root first, so that nobody takes
-/// what is left for data. Only for development mode: in a cluster the garbage collector of Kubernetes follows
-/// the owner references. Answers how many it has deleted.
-///
-/// # Errors
-/// [`UpkeepError::Store`]; calling again goes on.
-pub async fn delete_owned(
-    store: &dyn ObjectStore,
-    namespace: &Namespace,
-    uid: &str,
-) -> Result<usize, UpkeepError> {
-    let mut owned = list(store, namespace).await?;
-    owned.retain(|meta| meta.owner.as_ref().is_some_and(|owner| owner.id == uid));
-    let root = root_name(namespace);
-    let (roots, parts) = owned.into_iter().partition(|meta| meta.name == root);
-    let (root, outcome) = delete_all(store, namespace, roots).await;
-    outcome?;
-    let (parts, outcome) = delete_all(store, namespace, parts).await;
-    outcome.map(|()| root.len() + parts.len())
 }
 
 #[cfg(test)]

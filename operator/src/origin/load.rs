@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a part cannot be had.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum LoadError {
+pub(super) enum LoadError {
     /// The store failed.
     #[error("failed to read {object} ({holds})")]
     Store {
@@ -63,14 +63,14 @@ pub enum LoadError {
 impl LoadError {
     /// Whether the object itself is at fault, as opposed to the store that could not be asked.
     #[must_use]
-    pub fn is_damage(&self) -> bool {
+    pub(super) fn is_damage(&self) -> bool {
         matches!(self, Self::Missing { .. } | Self::Damaged { .. })
     }
 }
 
 /// What an object holds, in words for a person who has to judge a loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holds {
+pub(super) enum Holds {
     /// References to pages and segments.
     References,
     /// The records of these versions.

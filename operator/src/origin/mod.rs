@@ -47,7 +47,6 @@ mod workshop;
 mod write;
 
 pub use budget::{BUDGET_BYTES, BUDGET_OBJECTS};
-pub use collect::delete_owned;
 pub use config::{
     Birth, CacheConfig, Catalog, DEFAULT_MIN_TTL, Declaration, DeclareOutcome, DeclaredEntry, DeletionPolicy,
     Health, NamespaceConfig, Quota, Report,
@@ -56,4 +55,3 @@ pub use engine::Origin;
 pub use mutation::{BulkOutcome, Mutation};
 pub use pacing::PacingSettings;
 pub use settings::Settings;
-pub use upkeep::UpkeepError;

@@ -59,7 +59,7 @@ pub(super) trait Ground: Send + Sync + 'static {
 
 /// Why the root was not amended.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum AmendError {
+pub(super) enum AmendError {
     /// The root names another manifest by now, or the step took too long: decide anew.
     #[error("the root has moved on")]
     Superseded,
@@ -73,7 +73,7 @@ pub enum AmendError {
 
 /// Why a step of upkeep did not succeed.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum UpkeepError {
+pub(super) enum UpkeepError {
     /// Something that the root reaches could not be read.
     #[error(transparent)]
     Load(#[from] LoadError),

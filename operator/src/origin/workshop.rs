@@ -41,7 +41,7 @@ pub(super) struct Workshop {
 
 /// Why parts could not be made. Nothing names them, so nothing that counts was written.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum MakeError {
+pub(super) enum MakeError {
     /// Nothing was sent.
     #[error("the budget for all KvNamespaces is used up")]
     Budget(#[source] Error),

@@ -23,7 +23,7 @@ use crate::{
     controller::{self, run::Controller},
     lease::{self, LeaseSettings},
     metrics::Metrics,
-    origin::{Origin, Settings, pacing::PacingSettings},
+    origin::{Origin, PacingSettings, Settings},
     store::Cluster,
 };
 use admin::Status;

@@ -1,14 +1,11 @@
 //! What ripens when, and what is never touched.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use nearkv::UnixMillis;
 
 use super::*;
-use crate::{
-    origin::format::{Drafter, LABEL_PART},
-    store::{Content, Draft, Owner, Token, simulated::Simulated},
-};
+use crate::{origin::format::LABEL_PART, store::Token};
 
 const GRACE: Duration = Duration::from_secs(600);
 
@@ -59,33 +56,4 @@ fn only_what_is_ours_by_name_and_label_is_a_part() {
     let mut root = meta("b.kv", "1");
     root.labels.insert(LABEL_PART.to_owned(), "root".to_owned());
     assert!(!is_part(&root, &namespace()));
-}
-
-#[tokio::test(start_paused = true)]
-async fn deleting_what_a_life_owned_leaves_every_other_life_and_namespace_alone() {
-    let store = Simulated::new(1);
-    let plant = async |namespace: &str, owner: Option<&str>, nonce: &str| {
-        let owner = owner.map(|id| Owner { name: "b".into(), id: id.into() });
-        let drafter = Drafter { namespace: namespace.parse().unwrap(), owner };
-        store.create(&drafter.lines(Part::Log, nonce, String::new())).await.unwrap();
-        drafter
-    };
-    let ours = plant("a/b", Some("old"), "1").await;
-    store.create(&ours.root(Content::default())).await.unwrap();
-    plant("a/b", Some("new"), "2").await;
-    plant("a/b", None, "3").await;
-    plant("a/c", Some("old"), "4").await;
-    plant("x/b", Some("old"), "5").await;
-    let stranger = Draft {
-        name: ObjectName::new("a", "theirs"),
-        labels: BTreeMap::new(),
-        owner: ours.owner.clone(),
-        content: Content::default(),
-        immutable: false,
-    };
-    store.create(&stranger).await.unwrap();
-    assert_eq!(delete_owned(&store, &namespace(), "old").await.unwrap(), 2);
-    let left: Vec<String> =
-        store.world().objects().iter().map(|object| Arc::clone(object).meta.name.to_string()).collect();
-    assert_eq!(left, ["a/b.kv.log.2", "a/b.kv.log.3", "a/c.kv.log.4", "a/theirs", "x/b.kv.log.5"]);
 }
