@@ -1,14 +1,13 @@
 //! The API server judges manifests of KvNamespaces by the schema and its CEL rules as nearkv's own check does
 //! (`operator/src/api/check`), which stands in for it in development mode: one table for both.
 
-use nearkv_operator::api::{crd_yaml, manifests};
+use nearkv_operator::api::{ByteSize, manifests};
+use nearkv_tests::scenario::install_crds;
 use nearkv_tests::{ControlPlane, TestNamespace};
 
 async fn namespace_with_crd() -> TestNamespace {
     let control_plane = ControlPlane::shared().await.unwrap();
-    control_plane.kubectl().apply("default", &crd_yaml().unwrap()).await.unwrap();
-    let established = ["wait", "--for=condition=Established", "crd/kvnamespaces.nearkv.dev"];
-    control_plane.kubectl().run(&established).await.unwrap();
+    install_crds(control_plane).await.unwrap();
     control_plane.namespace().await.unwrap()
 }
 
@@ -32,7 +31,11 @@ async fn the_api_server_takes_every_good_manifest_and_fills_in_the_same_defaults
         namespace.apply(&manifest.to_string()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let object = manifest["metadata"]["name"].as_str().unwrap();
         let stored = namespace.kubectl(&["get", "kvns", object, "-o", "json"]).await.unwrap();
-        let stored: serde_json::Value = serde_json::from_str(&stored).unwrap();
+        let mut stored: serde_json::Value = serde_json::from_str(&stored).unwrap();
+        // The API server keeps a quantity as it was written.
+        let quantity = &mut stored["spec"]["quota"]["maxBytes"];
+        let bytes: ByteSize = serde_json::from_value(quantity.take()).unwrap();
+        *quantity = serde_json::to_value(bytes).unwrap();
         let checked = nearkv_operator::api::parse_manifest(manifest.clone()).unwrap();
         assert_eq!(stored["spec"], serde_json::to_value(checked.spec).unwrap(), "{name}");
         namespace.kubectl(&["delete", "kvns", object]).await.unwrap();
