@@ -1,6 +1,11 @@
 //! The API server judges manifests of KvNamespaces by the schema and its CEL rules as nearkv's own check does
 //! (`operator/src/api/check`), which stands in for it in development mode: one table for both.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy sees only functions marked as tests as such, not their helpers"
+)]
+
 use nearkv_operator::api::{ByteSize, manifests};
 use nearkv_tests::scenario::install_crds;
 use nearkv_tests::{ControlPlane, TestNamespace};

@@ -1,6 +1,11 @@
 //! `examples/rbac.yaml` is enough: an operator with these permissions and no others serves, reconciles, tells
 //! of it, and leads.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy sees only functions marked as tests as such, not their helpers"
+)]
+
 use std::time::Duration;
 
 use nearkv_tests::binaries::Binaries;
