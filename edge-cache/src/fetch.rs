@@ -3,7 +3,9 @@
 
 use std::{error::Error as _, sync::Arc, time::Duration};
 
-use nearkv::{Error, GetOptions, Kv, ListOptions, Lookup, ReadOptions, Reason, State, Value, Version};
+use nearkv::{
+    CacheStatus, Error, GetOptions, Kv, ListOptions, Lookup, ReadOptions, Reason, State, Value, Version,
+};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -103,7 +105,7 @@ impl<K: Kv> Shared<K> {
                 }
             };
             let version = shown(state.version, &body);
-            let stale = state.served.status == nearkv::CacheStatus::Stale;
+            let stale = state.served.status == CacheStatus::Stale;
             let held = Arc::new(Held::new(life, body, version, proof(ticket, sent, &state)));
             return Ok(Landing { held, confirmed, stale });
         }

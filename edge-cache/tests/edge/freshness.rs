@@ -182,6 +182,20 @@ async fn a_stale_answer_of_upstream_is_no_refresh() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_newer_stale_answer_is_served_on_and_upstream_gets_one_request_per_second() {
+    let (upstream, edge) = edge();
+    edge.get("k").await;
+    pass(secs(61)).await;
+    upstream.write("k", Some("newer"));
+    upstream.set(|script| (script.status, script.age) = (CacheStatus::Stale, secs(70)));
+    for _ in 0..20 {
+        assert_eq!(edge.get("k").await.says(), "newer STALE");
+        pass(millis(40)).await;
+    }
+    assert_eq!(upstream.gets(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_a_tier_age_time_and_status_compose() {
     let upstream = Scripted::new();
     upstream.write("k", Some("v"));

@@ -215,3 +215,13 @@ async fn a_shutdown_ends_fetches_and_waits_for_writes() {
     assert_eq!(reading.await.unwrap().reason(), Reason::Unavailable);
     writing.await.unwrap().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_breaks_off_keeps_nobody_waiting() {
+    let (upstream, edge) = edge();
+    upstream.set(|script| script.mood = Mood::Panicking);
+    assert_eq!(edge.refused("k").await.0.reason(), Reason::Internal);
+    assert_eq!(edge.put("k", "new").await.unwrap_err().reason(), Reason::OutcomeUnknown);
+    upstream.set(|script| script.mood = Mood::Well);
+    assert_eq!(edge.get("k").await.says(), "old MISS");
+}

@@ -23,6 +23,8 @@ pub(crate) enum Mood {
     Failing(Reason),
     /// No request is ever answered.
     Silent,
+    /// The code that asks has a fault.
+    Panicking,
 }
 
 /// What becomes of a write.
@@ -138,6 +140,7 @@ impl Scripted {
                 .with_source(std::io::Error::other("connection refused"))),
             Mood::Failing(reason) => Err(Error::new(reason, "as the script says")),
             Mood::Silent => std::future::pending().await,
+            Mood::Panicking => panic!("as the script says"),
         }
     }
 
