@@ -13,7 +13,7 @@ use crate::ROUNDS;
 
 /// Short against a round's length times their number: objects left behind by a kill are collected
 /// while later rounds write, which is when a collector could go wrong.
-const FLAGS: [&str; 2] = ["--gc-grace", "10s"];
+const FLAGS: [&str; 2] = ["--garbage-grace", "10"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_operators_lose_no_acknowledged_write_and_leave_no_garbage() {
