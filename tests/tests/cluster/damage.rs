@@ -2,6 +2,7 @@
 //! still holds, and nothing is guessed.
 
 use nearkv_tests::nearkv::Server;
+use nearkv_tests::reach::{objects_in_cluster, reach};
 use nearkv_tests::{Scenario, eventually};
 use reqwest::StatusCode;
 
@@ -30,6 +31,31 @@ async fn every_page_is_there(scenario: &Scenario, replica: &Server) {
     }
     let title = settings.get("site_title").await.unwrap().value().unwrap();
     assert_eq!(title.as_deref(), Some("My Awesome Blog"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_cannot_be_edited_and_a_deleted_one_is_written_again_from_memory() {
+    let scenario = filled().await;
+    let segments = scenario.config_maps(Some("log")).await.unwrap();
+    assert!(!segments.is_empty());
+    for segment in segments {
+        let edit = "{\"data\": {\"records\": \"\"}}";
+        let edited = scenario.namespace.kubectl(&["patch", &segment, "--type=merge", "-p", edit]).await;
+        let refusal = edited.unwrap_err().to_string();
+        assert!(refusal.contains("immutable"), "{refusal}");
+        scenario.namespace.kubectl(&["delete", &segment]).await.unwrap();
+    }
+    every_page_is_there(&scenario, &scenario.operator).await;
+
+    let client = scenario.control_plane.client().await.unwrap();
+    eventually("everything that the root names", async || {
+        let objects = objects_in_cluster(client.clone(), scenario.namespace.name(), "settings").await;
+        let missing = reach("settings.kv", &objects.map_err(|error| format!("{error:?}"))?).missing;
+        if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?}")) }
+    })
+    .await
+    .unwrap();
+    is_whole_for_a_new_operator(scenario).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
