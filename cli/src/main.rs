@@ -1,5 +1,6 @@
 //! `kubectl-kv`: parse, install signals and logs, hand over.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -16,7 +17,8 @@ const ABORTED: i32 = 130;
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("NEARKV_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let result: Result<(), Box<dyn std::error::Error>> = match cli.command {
         Command::Dev(args) => match end_on_signal() {
             Ok(shutdown) => dev::run(args, shutdown).await.map_err(Into::into),

@@ -1,6 +1,6 @@
 //! `nearkv-edge-cache`: parses, installs the log, and hands over to the library.
 
-use std::{error::Error as StdError, process::ExitCode};
+use std::{error::Error as StdError, io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
 use nearkv_edge_cache::{
@@ -23,7 +23,10 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match args.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

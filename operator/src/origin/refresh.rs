@@ -46,6 +46,10 @@ impl Space {
                     pause = (pause * 2).min(RELOAD_PAUSE_MOST);
                     self.inbox.ask_for_check();
                 }
+                // A KvNamespace that was just made: not worth a warning until somebody expects data.
+                Err(error) if error.reason() == Reason::NamespaceLoading => {
+                    tracing::debug!(namespace = %self.namespace, %error, "there is no root yet");
+                }
                 Err(error) => tracing::warn!(namespace = %self.namespace, %error, "the root is not usable"),
             }
         }
