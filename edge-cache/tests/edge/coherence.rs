@@ -196,6 +196,20 @@ async fn a_fetch_sent_before_an_unknown_outcome_does_not_settle_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refresh_sent_before_an_unknown_outcome_does_not_put_off_the_next_question() {
+    let (upstream, edge) = edge();
+    edge.get("k").await;
+    pass(secs(50)).await;
+    upstream.set(|script| script.back = millis(500));
+    assert_eq!(edge.get("k").await.says(), "old UPDATING"); // t0: the refresh reads "old"
+    settle().await;
+    upstream.set(|script| (script.back, script.writes) = (millis(0), Writes::LostAfterCommit));
+    edge.put("k", "new").await.unwrap_err(); // t1: what is held is suspect
+    pass(millis(600)).await; // t2: the refresh has landed, and was not kept
+    assert_eq!(edge.get("k").await.says(), "new EXPIRED");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_acknowledgement_does_not_settle_a_later_write_with_unknown_outcome() {
     let (upstream, edge) = edge();
     upstream.set(|script| script.back = millis(500));
