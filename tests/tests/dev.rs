@@ -1,5 +1,10 @@
 //! The development mode as a process: what it keeps, what it follows, what it refuses, and how it ends.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy sees only functions marked as tests as such, not their helpers"
+)]
+
 use std::path::{Path, PathBuf};
 
 use nearkv_tests::eventually::eventually;

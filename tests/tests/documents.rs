@@ -1,5 +1,10 @@
 //! The documents name tests as evidence: what they name must exist.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy sees only functions marked as tests as such, not their helpers"
+)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

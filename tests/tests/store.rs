@@ -1,6 +1,11 @@
 //! The object store of production against a real API server: the conformance cases, several Kubernetes
 //! namespaces as one store, and the files of development mode applied to a cluster.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy sees only functions marked as tests as such, not their helpers"
+)]
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;

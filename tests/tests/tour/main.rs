@@ -1,6 +1,12 @@
 //! The pages that a newcomer types from, typed by a test: every command of the README's tour and of `docs/curl.md`
 //! against the development mode that the README starts, and the examples against a real control plane.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy sees only functions marked as tests as such, not their helpers"
+)]
+
 mod compare;
 mod examples;
 mod transcript;
