@@ -3,6 +3,7 @@
 mod conformance;
 mod damage;
 mod economy;
+mod histories;
 mod invariants;
 mod rig;
 mod writers;
