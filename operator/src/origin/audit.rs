@@ -41,7 +41,8 @@ impl Space {
                 match self.health() {
                     Health::Ready => self.look_for_losses(&mut seen).await,
                     // Perhaps another replica, or a person, has put back what was lost.
-                    Health::PartDamaged { .. } => {
+                    // And a refusal is only known to last until the next write; nobody may write for long.
+                    Health::PartDamaged { .. } | Health::StoreRefused { .. } => {
                         self.inbox.ask_for_check();
                         Ok(())
                     }

@@ -35,7 +35,8 @@ impl View for Snapshot {
 #[async_trait]
 impl Ground for Space {
     fn snapshot(&self) -> Option<Arc<dyn View>> {
-        if self.health() != Health::Ready {
+        // What the store refused to take says nothing against what it holds.
+        if !matches!(self.health(), Health::Ready | Health::StoreRefused { .. }) {
             return None;
         }
         self.view().map(|view| view as Arc<dyn View>)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::{
-    origin::format::{LABEL_PART, Record, Root, StoredValue, decode_lines},
+    origin::format::{LABEL_PART, Record, Root, SegmentRef, StoredValue, Top, decode_lines},
     store::{Object, simulated::Change},
 };
 
@@ -13,6 +13,7 @@ pub(super) struct Ledger {
     records: Vec<Record>,
     history: BTreeMap<String, Vec<(u64, Option<String>)>>,
     segments: HashMap<String, String>,
+    manifests: HashMap<String, String>,
     swap: u64,
     pub(super) faults: Vec<String>,
 }
@@ -24,6 +25,10 @@ impl Ledger {
             Some("log") => {
                 let lines = object.content.text["records"].clone();
                 self.segments.insert(object.meta.name.name.to_string(), lines);
+            }
+            Some("manifest") => {
+                let lines = object.content.text["references"].clone();
+                self.manifests.insert(object.meta.name.name.to_string(), lines);
             }
             Some("root") => self.note_root(object),
             _ => {}
@@ -37,7 +42,11 @@ impl Ledger {
         }
         self.swap = root.swap;
         let mut versioned: Vec<_> = root.versioned().collect();
-        for segment in &root.segments {
+        // A full root has its newest segments moved into the manifest in the commit that makes them.
+        let behind = root.segments.first().map_or(root.first_inline(), |segment| segment.first) - 1;
+        let listed = if behind > self.version() { self.listed(&root) } else { Vec::new() };
+        let listed = listed.iter().filter(|segment| segment.last() > self.version());
+        for segment in listed.chain(&root.segments) {
             let lines = &self.segments[&segment.segment];
             versioned.extend(decode_lines(lines, Some(segment.first)).unwrap());
         }
@@ -57,6 +66,14 @@ impl Ledger {
         if root.version != self.version() {
             self.faults.push(format!("a root at {} with records to {}", root.version, self.version()));
         }
+    }
+
+    fn listed(&self, root: &Root) -> Vec<SegmentRef> {
+        let Some(reference) = &root.manifest else { return Vec::new() };
+        let top = Top::decode(&self.manifests[&reference.manifest]).unwrap();
+        let children: Vec<String> =
+            top.children().map(|child| self.manifests[&child.manifest].clone()).collect();
+        top.with(&children).unwrap().segments.iter().cloned().collect()
     }
 
     fn append(&mut self, record: Record) {
