@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The sequence of records, and what is wrong with it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Ledger {
     records: Vec<Record>,
     history: BTreeMap<String, Vec<(u64, Option<String>)>>,

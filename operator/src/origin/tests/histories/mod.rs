@@ -100,7 +100,8 @@ async fn history(seed: u64) {
         }
     }
     settle(&sites).await;
-    judge(&sites, &ledger.lock(), &claims.lock()).await;
+    let (ledger, claims) = (ledger.lock().clone(), std::mem::take(&mut *claims.lock()));
+    judge(&sites, &ledger, &claims).await;
     let next = Process::start(&first.client(), random.u64()).await;
     assert_eq!(next.keys().await, sites[0].process.keys().await);
 }
