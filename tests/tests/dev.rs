@@ -214,7 +214,7 @@ async fn a_damaged_state_file_is_refused_with_file_and_line_and_nothing_is_chang
     let kept = folder.data.join("manifests/default/settings.kvnamespace.yaml");
     for (number, (file, from, to, place)) in [
         (&root, "kind: ConfigMap", "kind: [", "settings.kv.yaml:2"),
-        (&root, "\"version\":", "\"version\":9", "settings.kv"),
+        (&root, "\"version\":", "\"version\":9", "default/settings.kv.yaml: "),
         (&kept, "spec:", "spac:", "settings.kvnamespace.yaml:"),
     ]
     .into_iter()
@@ -232,7 +232,7 @@ async fn a_damaged_state_file_is_refused_with_file_and_line_and_nothing_is_chang
 
     std::fs::rename(&root, folder.data.join("elsewhere")).unwrap();
     let refusal = folder.refusal("damaged-missing", &[]).await;
-    assert!(refusal.contains("default/settings") && refusal.contains("missing"), "{refusal}");
+    assert!(refusal.contains("default/settings.kv.yaml is missing"), "{refusal}");
     assert!(!root.exists(), "an empty root was made in place of the missing one");
     std::fs::rename(folder.data.join("elsewhere"), &root).unwrap();
 

@@ -14,6 +14,7 @@ const QUIET: Duration = Duration::from_millis(200);
 /// Watches files and folders for as long as it lives.
 pub(super) struct Follower {
     changed: mpsc::Receiver<()>,
+    in_burst: bool,
     /// Held for its thread and its handles.
     _watcher: RecommendedWatcher,
 }
@@ -53,13 +54,18 @@ impl Follower {
         for folder in folders {
             watcher.watch(folder, RecursiveMode::NonRecursive).map_err(failed(folder))?;
         }
-        Ok(Self { changed, _watcher: watcher })
+        Ok(Self { changed, in_burst: false, _watcher: watcher })
     }
 
-    /// Returns after a burst of changes. Not cancel safe: who gives up waiting during a burst does not hear of it again.
+    /// Returns after a burst of changes. Cancel safe: a burst that was given up is waited for by the next call.
     pub(super) async fn changed(&mut self) {
-        self.changed.recv().await;
+        if !self.in_burst && self.changed.recv().await.is_none() {
+            // The watcher holds the sender as long as this lives.
+            return std::future::pending().await;
+        }
+        self.in_burst = true;
         while let Ok(Some(())) = timeout(QUIET, self.changed.recv()).await {}
+        self.in_burst = false;
     }
 }
 
@@ -99,6 +105,17 @@ mod tests {
             std::fs::rename(&new, &file).unwrap();
             timeout(LIMIT, follower.changed()).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_burst_that_was_given_up_is_told_the_next_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut follower = Follower::new(&[folder.path().to_path_buf()]).unwrap();
+        std::fs::write(folder.path().join("a.yaml"), "1").unwrap();
+        while !follower.in_burst {
+            assert!(timeout(QUIET / 4, follower.changed()).await.is_err(), "it is not over yet");
+        }
+        timeout(LIMIT, follower.changed()).await.unwrap();
     }
 
     #[tokio::test]

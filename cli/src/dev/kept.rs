@@ -31,6 +31,7 @@ pub(super) const UID: &str = "nearkv.dev/uid";
 /// The kept manifests.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
+    data: PathBuf,
     folder: PathBuf,
 }
 
@@ -72,7 +73,7 @@ impl KeepError {
 impl Kept {
     /// Those of the state directory `data`.
     pub(super) fn new(data: &Path) -> Self {
-        Self { folder: data.join(MANIFESTS) }
+        Self { data: data.join(DATA), folder: data.join(MANIFESTS) }
     }
 
     /// Reads all of them.
@@ -113,6 +114,11 @@ impl Kept {
     /// Keeps a ConfigMap no longer.
     pub(super) fn drop_config_map(&self, account: &str, name: &str) -> Result<(), KeepError> {
         remove(&self.of_config_map(account, name))
+    }
+
+    /// Where the data store keeps the root of a KvNamespace, for messages.
+    pub(super) fn root_of(&self, namespace: &Namespace) -> PathBuf {
+        self.data.join(namespace.account()).join(format!("{}.kv.yaml", namespace.name()))
     }
 
     fn of_namespace(&self, namespace: &Namespace) -> PathBuf {

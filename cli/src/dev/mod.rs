@@ -13,10 +13,12 @@ mod world;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nearkv::{Clock, Random, SystemClock};
 use nearkv_operator::origin::{self, Origin};
 use nearkv_operator::store::{Directory, OpenError};
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use self::banner::banner;
@@ -32,6 +34,9 @@ pub use self::world::FollowError;
 use self::world::{Parts, World};
 use crate::args::DevArgs;
 use crate::manifest::{Faults, load};
+
+/// How often declared entries that are not in force are tried again: a quota may have room by then.
+const RETRY_EVERY: Duration = Duration::from_secs(2);
 
 /// Why development mode does not start, or ends.
 #[derive(Debug, thiserror::Error)]
@@ -125,26 +130,32 @@ pub async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<(), DevEr
     served
 }
 
-/// Takes every change of the manifests until `shutdown`. What is broken is told, and changes nothing.
+/// Takes every change of the manifests and of the data's health until `shutdown`. A manifest that is broken is told, and
+/// changes nothing.
 async fn follow(
     world: &mut World,
     follower: &mut Follower,
     args: &DevArgs,
     shutdown: &CancellationToken,
 ) -> Result<(), DevError> {
+    let mut health = world.origin.changes();
+    let mut retry = tokio::time::interval(RETRY_EVERY);
     loop {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
-            () = follower.changed() => {}
-        }
-        match load(&args.filenames) {
-            Ok(manifests) => world.take(manifests).await?,
-            Err(faults) => {
-                Console.warn(&format!(
+            () = follower.changed() => match load(&args.filenames) {
+                Ok(manifests) => world.take(manifests).await?,
+                Err(faults) => Console.warn(&format!(
                     "the changed manifests are not taken; what was there stays in force:\n{faults}"
-                ));
-            }
+                )),
+            },
+            changed = health.recv() => match changed {
+                Ok(namespace) => world.reconcile(&namespace).await?,
+                Err(RecvError::Lagged(_)) => world.reconcile_all().await?,
+                Err(RecvError::Closed) => return Ok(()),
+            },
+            _ = retry.tick() => world.retry().await?,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Makes the data follow the manifests: what the API server, the controller and the garbage collector do together in a
 //! cluster, with the controller's own pipeline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ const ROUND_PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct World {
     pub(super) objects: Objects,
     memories: BTreeMap<Namespace, Memory>,
+    /// Those whose declared entries are not in force: another round is due.
+    unsettled: BTreeSet<Namespace>,
     pub(super) kept: Kept,
     pub(super) directory: Directory,
     pub(super) origin: Arc<Origin>,
@@ -83,7 +85,8 @@ impl World {
     pub(super) fn new(objects: Manifests, parts: Parts) -> Self {
         let Parts { kept, directory, origin, known, clock, random, console } = parts;
         let objects = Objects::kept(objects);
-        Self { objects, memories: BTreeMap::new(), kept, directory, origin, known, clock, random, console }
+        let (memories, unsettled) = (BTreeMap::new(), BTreeSet::new());
+        Self { objects, memories, unsettled, kept, directory, origin, known, clock, random, console }
     }
 
     /// Brings everything that was kept into memory, and ends removals that an earlier run has begun. Answers what
@@ -118,16 +121,16 @@ impl World {
     /// Loads data that must be there; what is wrong with them, if something is.
     async fn load(&self, namespace: &Namespace) -> Option<String> {
         let loaded = self.origin.initialise(namespace, Birth::Past).await;
+        let root = self.kept.root_of(namespace).display().to_string();
         match (self.origin.report(namespace)?.health, loaded) {
             (Health::Ready, Ok(_)) => None,
-            (
-                Health::RootDamaged { detail }
-                | Health::NameTaken { detail }
-                | Health::PartDamaged { detail },
-                _,
-            ) => Some(detail),
-            (Health::RootMissing, _) => Some("its root is missing, and it had data before".to_owned()),
-            (Health::StoreRefused { detail }, _) => Some(detail),
+            // The store names file and line of what it cannot read itself.
+            (Health::RootDamaged { detail }, _) if detail.contains(&root) => Some(detail),
+            (Health::RootDamaged { detail } | Health::NameTaken { detail }, _) => {
+                Some(format!("{root}: {detail}"))
+            }
+            (Health::PartDamaged { detail } | Health::StoreRefused { detail }, _) => Some(detail),
+            (Health::RootMissing, _) => Some(format!("{root} is missing, and there were data before")),
             (Health::Loading, Ok(_)) => Some("its data could not be loaded".to_owned()),
             (Health::Loading | Health::Ready, Err(error)) => Some(error.to_string()),
         }
@@ -154,14 +157,27 @@ impl World {
             }
         }
         // All of them: any may take entries from a ConfigMap that has changed.
+        self.reconcile_all().await
+    }
+
+    /// Another round for every KvNamespace.
+    pub(super) async fn reconcile_all(&mut self) -> Result<(), FollowError> {
         for namespace in self.objects.all.namespaces.keys().cloned().collect::<Vec<_>>() {
             self.reconcile(&namespace).await?;
         }
         Ok(())
     }
 
+    /// Another round for those whose declared entries are not in force.
+    pub(super) async fn retry(&mut self) -> Result<(), FollowError> {
+        for namespace in std::mem::take(&mut self.unsettled) {
+            self.reconcile(&namespace).await?;
+        }
+        Ok(())
+    }
+
     /// Rounds of the controller's pipeline until the declared entries are in force.
-    async fn reconcile(&mut self, namespace: &Namespace) -> Result<(), FollowError> {
+    pub(super) async fn reconcile(&mut self, namespace: &Namespace) -> Result<(), FollowError> {
         let Some(object) = self.objects.all.namespaces.get_mut(namespace) else { return Ok(()) };
         let failed = |source| FollowError::Reconcile { namespace: namespace.clone(), source };
         // What is still wrong is told again by every process: its reader may be another one.
@@ -191,7 +207,11 @@ impl World {
                     self.kept.keep_namespace(namespace, object)?;
                 }
             }
-            if settled || Instant::now() > deadline || !is_loading(&self.origin, namespace) {
+            if settled {
+                return Ok(());
+            }
+            if Instant::now() > deadline || !is_loading(&self.origin, namespace) {
+                self.unsettled.insert(namespace.clone());
                 return Ok(());
             }
             sleep(ROUND_PAUSE).await;
@@ -209,6 +229,7 @@ impl World {
         }
         self.known.remove(namespace);
         self.memories.remove(namespace);
+        self.unsettled.remove(namespace);
         self.origin.forget(namespace, &uid);
         if !retained {
             let removed = self.directory.remove_owned(&uid).await;
