@@ -210,6 +210,9 @@ async fn a_damaged_state_file_is_refused_with_file_and_line_and_nothing_is_chang
     settings(&dev, "london").put("k", "1").await.unwrap().ok().unwrap();
     assert!(dev.process.terminate(STOP_LIMIT).await.unwrap().success());
 
+    // More to do than before: whoever begins with it before the data are judged leaves a trace.
+    let other = kv_namespace("other", "{entries: [{key: b, value: '1'}]}");
+    folder.edit(&format!("{}---\n{other}", kv_namespace("settings", "{entries: [{key: a, value: '2'}]}")));
     let root = folder.data.join("data/default/settings.kv.yaml");
     let kept = folder.data.join("manifests/default/settings.kvnamespace.yaml");
     for (number, (file, from, to, place)) in [
