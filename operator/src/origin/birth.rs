@@ -86,9 +86,12 @@ impl Space {
         let expired_before =
             pages::expired_before(self.context.clock.now()).max(view.manifest.expired_before);
         let of = Arc::clone(view);
-        let planned = tokio::task::spawn_blocking(move || {
+        let count = of.entries.iter().count();
+        let planned = pages::beside(count, move || {
             let entry = |slot: &'_ Arc<super::entries::Slot>| (slot.version, slot.put.clone());
-            let entries: Vec<_> = of.entries.iter().map(entry).collect();
+            // What a lost part said of a key is not known, and what was before it must not come back.
+            let known = of.entries.iter().filter(|slot| of.damage_of(&slot.put.key).is_none());
+            let entries: Vec<_> = known.map(entry).collect();
             let entries = entries.iter().map(|(version, put)| PageEntry { version: *version, put });
             pages::plan(&[], 0, entries, expired_before)
         });

@@ -63,7 +63,8 @@ pub(super) async fn plan(
     let expired_before = pages::expired_before(now).max(base.expired_before);
     let before = base.checkpoint;
     let of = Arc::clone(&snapshot);
-    let planning = tokio::task::spawn_blocking(move || {
+    let count = of.entries().count();
+    let planning = pages::beside(count, move || {
         let old: Vec<PageRef> = base.pages.iter().cloned().collect();
         pages::plan(&old, before, of.entries(), expired_before)
     });

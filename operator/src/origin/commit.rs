@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Health,
     ages::Age,
+    ask::Done,
     batch::Batch,
     format::Drafter,
     judge::{self, Judged},
     next::{self, Created, Next, Signature},
-    outcome::{Outcome, Swap},
+    outcome::{self, Outcome, Swap},
     pace::Pace,
     settings::{CONFLICT_PAUSE, CONFLICT_PAUSE_MOST},
     snapshot::Snapshot,
@@ -143,7 +144,7 @@ impl Space {
         match self.context.store.replace(&draft, &base.token).await {
             Ok(meta) => {
                 self.applied(base, next, judged.entries.clone(), &meta, sent.0);
-                batch.deliver(judged.verdicts);
+                self.acknowledge(batch, judged.verdicts);
                 Step::Done
             }
             Err(StoreError::Conflict(_) | StoreError::Missing(_)) => Step::Lost,
@@ -173,17 +174,27 @@ impl Space {
                 match self.resolve(batch, &swap).await {
                     Outcome::Committed(Some(meta)) => {
                         self.applied(base, next, judged.entries.clone(), &meta, sent.0);
-                        batch.deliver(judged.verdicts);
+                        self.acknowledge(batch, judged.verdicts);
                         Step::Done
                     }
                     Outcome::Committed(None) => {
-                        batch.deliver(judged.verdicts);
+                        self.acknowledge(batch, judged.verdicts);
                         Step::Done
                     }
                     Outcome::NotCommitted => Step::Lost,
                     Outcome::Unknown => Step::Done,
                 }
             }
+        }
+    }
+
+    /// Answers a batch that was committed. If the KvNamespace was deleted meanwhile, a space of its next life may
+    /// answer the reads by now, with the same data where they are retained, and need not have heard of the commit.
+    fn acknowledge(&self, batch: &mut Batch, verdicts: Vec<Result<Done, Error>>) {
+        if self.closed.is_cancelled() {
+            batch.refuse(&outcome::unknown());
+        } else {
+            batch.deliver(verdicts);
         }
     }
 

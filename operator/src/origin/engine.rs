@@ -63,6 +63,7 @@ impl Origin {
                 tasks.spawn(space.live(shutdown));
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => break,
                 () = self.start.notified() => {}
                 () = &mut follow => {}

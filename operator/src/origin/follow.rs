@@ -32,11 +32,7 @@ impl Origin {
         let mut proof = Proof { heard: Instant::now(), listed: Instant::now() };
         loop {
             tokio::select! {
-                event = events.next() => match event {
-                    Some(event) => self.hear(event, &mut proof),
-                    // A watch repairs itself and does not end; if one does, the lists remain.
-                    None => tokio::time::sleep(SILENCE).await,
-                },
+                biased;
                 _ = ticks.tick() => {
                     let due = proof.heard.elapsed() >= SILENCE && proof.listed.elapsed() >= SILENCE;
                     if due || proof.listed.elapsed() >= LIST_EVERY {
@@ -44,6 +40,11 @@ impl Origin {
                         proof.listed = Instant::now();
                     }
                 }
+                event = events.next() => match event {
+                    Some(event) => self.hear(event, &mut proof),
+                    // A watch repairs itself and does not end; if one does, the lists remain.
+                    None => tokio::time::sleep(SILENCE).await,
+                },
             }
         }
     }

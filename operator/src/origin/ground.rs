@@ -81,6 +81,7 @@ impl Space {
                 std::future::pending::<()>().await;
             };
             tokio::select! {
+                biased;
                 () = upkeep.run(self.context.maintainer(), ended.clone()) => {}
                 () = other_policy => {}
             }

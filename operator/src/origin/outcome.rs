@@ -110,7 +110,7 @@ impl Space {
     }
 }
 
-fn unknown() -> Error {
+pub(super) fn unknown() -> Error {
     Error::new(
         Reason::OutcomeUnknown,
         "The store did not say whether the write was committed: it may have happened; read before writing again",

@@ -14,11 +14,24 @@ const TARGET_BYTES: usize = PART_BYTES / 4 * 3;
 const SMALL_BYTES: usize = PART_BYTES / 4;
 /// How long an ended entry stays: no clock that may commit is off by as much, so none would still serve it.
 pub(super) const EXPIRED_KEPT_SECS: u64 = 600;
+/// Entries that are planned in less time than another thread is worth: about a millisecond.
+const PLANNED_IN_PLACE: usize = 1000;
 
 /// The second up to which ended entries are left out of a checkpoint made at `now`.
 #[must_use]
 pub(super) fn expired_before(now: UnixMillis) -> u64 {
     now.seconds().saturating_sub(EXPIRED_KEPT_SECS)
+}
+
+/// Plans pages of that many entries: in place if they are few, else beside the runtime.
+///
+/// # Errors
+/// The planning was cut short.
+pub(super) async fn beside<T: Send + 'static>(
+    entries: usize,
+    plan: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    if entries <= PLANNED_IN_PLACE { Ok(plan()) } else { tokio::task::spawn_blocking(plan).await }
 }
 
 /// An entry as a page holds it.

@@ -38,6 +38,7 @@ impl Space {
         let maintainer = self.context.maintainer();
         loop {
             tokio::select! {
+                biased;
                 () = end.cancelled() => return,
                 () = sleep(LOOK_EVERY) => {}
             }
@@ -50,6 +51,7 @@ impl Space {
                 continue;
             }
             let changed = tokio::select! {
+                biased;
                 () = end.cancelled() => return,
                 changed = self.give_to(wanted) => changed,
             };

@@ -164,12 +164,14 @@ impl Space {
         let end = shutdown.child_token();
         let closed = async {
             tokio::select! {
+                biased;
                 () = self.closed.cancelled() => end.cancel(),
                 () = end.cancelled() => {}
             }
         };
         let attend = async {
             tokio::select! {
+                biased;
                 () = end.cancelled() => {}
                 () = self.attend() => {}
             }

@@ -172,6 +172,7 @@ impl Upkeep {
             };
             let look = Instant::now() + LOOK_EVERY;
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep_until(look.min(next_round)) => {}
                 _ = maintainer.changed() => {}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nearkv::Expiration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{FORMAT, FormatError, ManifestRef, PART_BYTES, PageRef, SegmentRef, Sha};
+use super::{FORMAT, FormatError, ManifestRef, PART_BYTES, PageRef, SegmentRef, Sha, json};
 
 /// References that stand in the top object itself. More go into a child, so that a fold, which rewrites the
 /// top after every few segments, costs little more than what it adds.
@@ -275,8 +275,7 @@ impl<T> Default for Pending<T> {
 }
 
 fn to_line(item: &impl Serialize) -> String {
-    // Structs of strings and numbers: serialising cannot fail; an empty line would fail to decode at once.
-    let mut line = serde_json::to_string(item).unwrap_or_default();
+    let mut line = json::to_line(item);
     line.push('\n');
     line
 }

@@ -9,6 +9,7 @@
 //! a record or page entry over 4 KiB ── chunks <name>.kv.value.<nonce>.<i>
 //! ```
 
+mod json;
 mod manifest;
 mod part;
 mod record;

@@ -7,7 +7,10 @@ use nearkv::{Expiration, Key, Metadata};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{FormatError, Sha};
+use super::{
+    FormatError, Sha,
+    json::{is_unprintable, to_line},
+};
 
 /// One write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,8 +147,7 @@ impl Record {
                 line.declared = *declared;
             }
         }
-        // A struct of strings, numbers and raw JSON has no way to fail.
-        serde_json::to_string(&line).unwrap_or_default()
+        to_line(&line)
     }
 
     fn from_line(text: &str) -> Result<(Self, Option<u64>), String> {
@@ -178,7 +180,7 @@ fn readable(bytes: &Bytes) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     let escaped = text.chars().map(|c| match c {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
-        c if c < ' ' => 6,
+        c if c < ' ' || is_unprintable(c) => 6,
         c => c.len_utf8(),
     });
     (escaped.sum::<usize>() <= bytes.len().div_ceil(3) * 4).then(|| text.to_owned())

@@ -13,6 +13,7 @@ mod world;
 use std::{
     collections::VecDeque,
     ops::Range,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -25,7 +26,7 @@ use futures::stream::BoxStream;
 use nearkv::Random;
 use parking_lot::Mutex;
 use tokio::{
-    sync::{oneshot, watch as state},
+    sync::{Notify, oneshot},
     time::{sleep, timeout},
 };
 
@@ -50,7 +51,9 @@ struct Process {
     random: Random,
     faults: Mutex<Faults>,
     orders: Mutex<VecDeque<(Action, Fate)>>,
-    link: state::Sender<Link>,
+    link: Mutex<Link>,
+    /// Wakes in the order of waiting, as a watch channel does not: a seed must tell one history.
+    link_changed: Notify,
     skew_ms: Mutex<Skew>,
     counters: Mutex<Counters>,
 }
@@ -115,7 +118,8 @@ impl Simulated {
             random,
             faults: Mutex::new(Faults::NONE),
             orders: Mutex::new(VecDeque::new()),
-            link: state::Sender::new(Link::Up),
+            link: Mutex::new(Link::Up),
+            link_changed: Notify::new(),
             skew_ms: Mutex::new(Skew::default()),
             counters: Mutex::new(Counters::default()),
         }))
@@ -139,7 +143,8 @@ impl Simulated {
 
     /// Cuts, freezes or restores the connection.
     pub fn set_link(&self, link: Link) {
-        self.0.link.send_replace(link);
+        *self.0.link.lock() = link;
+        self.0.link_changed.notify_waiters();
     }
 
     /// From its next answer on the process sees its clock that far ahead of the store's.
@@ -193,8 +198,18 @@ impl Simulated {
 
 impl Process {
     async fn until_not(&self, link: Link) {
-        // The sender is a field of `self`: it cannot be gone.
-        self.link.subscribe().wait_for(|now| *now != link).await.ok();
+        loop {
+            let mut changed = pin!(self.link_changed.notified());
+            changed.as_mut().enable();
+            if self.link() != link {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn link(&self) -> Link {
+        *self.link.lock()
     }
 
     fn fate(&self, action: Action) -> Fate {
@@ -241,11 +256,11 @@ impl Journey {
         mut answer: oneshot::Sender<Result<T, StoreError>>,
     ) {
         let Self { process, name, fate, gone } = self;
-        let Process { world, random, link, .. } = &*process;
+        let Process { world, random, .. } = &*process;
         let (there, back) = (process.latency(), process.latency());
         let (sent_whole, survives_cut) = (random.below(2) == 0, random.below(2) == 0);
         sleep(there).await;
-        if *link.borrow() == Link::Cut && !survives_cut {
+        if process.link() == Link::Cut && !survives_cut {
             return answer.closed().await;
         }
         process.until_not(Link::Cut).await;

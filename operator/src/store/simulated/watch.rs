@@ -1,7 +1,7 @@
 //! The watch of the simulated store: the changes of the world as one process hears of them, late, twice,
 //! with gaps, and with breaks.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use futures::{
     StreamExt,
@@ -9,7 +9,6 @@ use futures::{
 };
 use tokio::{
     select,
-    sync::watch::Receiver,
     time::{Instant, sleep, sleep_until},
 };
 
@@ -23,7 +22,6 @@ const BOOKMARK_INTERVAL: Duration = Duration::from_secs(1);
 struct Follower {
     process: Arc<Process>,
     selector: Selector,
-    revision: Receiver<u64>,
     /// Up to where the watch has looked; `None` outside, before `Reset`.
     position: Option<u64>,
     /// Drawn already, not yet reported.
@@ -33,9 +31,7 @@ struct Follower {
 }
 
 pub(super) fn follow(process: Arc<Process>, selector: Selector) -> BoxStream<'static, WatchEvent> {
-    let revision = process.world.follow();
-    let follower =
-        Follower { process, selector, revision, position: None, ready: VecDeque::new(), repair: None };
+    let follower = Follower { process, selector, position: None, ready: VecDeque::new(), repair: None };
     stream::unfold(follower, |mut follower| async move { Some((follower.next().await, follower)) }).boxed()
 }
 
@@ -52,7 +48,10 @@ impl Follower {
             if self.repair.is_some_and(|at| at <= Instant::now()) {
                 return self.broken();
             }
-            if *self.revision.borrow_and_update() > position {
+            let process = Arc::clone(&self.process);
+            let mut changed = pin!(process.world.changed());
+            changed.as_mut().enable();
+            if process.world.change(|state| state.revision()) > position {
                 if let Some(event) = self.advance(position).await {
                     return event;
                 }
@@ -61,9 +60,9 @@ impl Follower {
             let limit = Instant::now() + BOOKMARK_INTERVAL;
             select! {
                 biased;
-                _ = self.revision.changed() => {}
+                () = changed => {}
                 () = sleep_until(self.repair.map_or(limit, |at| at.min(limit))) => {
-                    if self.repair.is_none() && *self.process.link.borrow() == Link::Up {
+                    if self.repair.is_none() && self.process.link() == Link::Up {
                         return WatchEvent::Current;
                     }
                 }
@@ -73,7 +72,7 @@ impl Follower {
 
     /// Waits until something can reach the process. `Err` if the watch has not survived the wait.
     async fn arrival(&self) -> Result<(), ()> {
-        let was_cut = *self.process.link.borrow() == Link::Cut;
+        let was_cut = self.process.link() == Link::Cut;
         self.process.until_not(Link::Frozen).await;
         self.process.until_not(Link::Cut).await;
         if was_cut && self.position.is_some() { Err(()) } else { Ok(()) }

@@ -8,7 +8,7 @@ use std::{
 
 use nearkv::{Clock, Random, UnixMillis, VirtualClock};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, futures::Notified};
 
 use crate::store::{
     Draft, Meta, Object, ObjectId, ObjectName, Selector, StoreError, Token, WatchEvent, rules,
@@ -55,7 +55,7 @@ struct Shared {
     seed: u64,
     clock: Arc<VirtualClock>,
     state: Mutex<State>,
-    revision: watch::Sender<u64>,
+    changed: Notify,
 }
 
 /// The objects and their history. Only [`World::change`] alters it.
@@ -84,7 +84,7 @@ impl World {
             now: START,
         };
         let clock = Arc::new(VirtualClock::starting_at(START));
-        Self(Arc::new(Shared { seed, clock, state: Mutex::new(state), revision: watch::Sender::new(0) }))
+        Self(Arc::new(Shared { seed, clock, state: Mutex::new(state), changed: Notify::new() }))
     }
 
     /// The store's own clock, which is right by definition. It follows tokio's time.
@@ -156,17 +156,21 @@ impl World {
 
     /// Carries out a request, and wakes the watches if it changed anything.
     pub(super) fn change<T>(&self, request: impl FnOnce(&mut State) -> T) -> T {
-        let (answer, revision) = {
-            let mut state = self.0.state.lock();
-            state.now = self.0.clock.now();
-            (request(&mut state), state.revision)
-        };
-        self.0.revision.send_if_modified(|seen| std::mem::replace(seen, revision) != revision);
+        let mut state = self.0.state.lock();
+        state.now = self.0.clock.now();
+        let before = state.revision;
+        let answer = request(&mut state);
+        let has_changed = state.revision != before;
+        drop(state);
+        if has_changed {
+            self.0.changed.notify_waiters();
+        }
         answer
     }
 
-    pub(super) fn follow(&self) -> watch::Receiver<u64> {
-        self.0.revision.subscribe()
+    /// Resolves at the next change after it was first polled or enabled.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.0.changed.notified()
     }
 }
 

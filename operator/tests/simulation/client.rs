@@ -1,0 +1,423 @@
+//! The clients of a history: random operations on random replicas, each judged against the ledger the moment
+//! it is answered.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream};
+use nearkv::{
+    Answer, Clock, Condition, DeleteOptions, Error, ExpirationRequest, GetOptions, Key, Kv, ListOptions,
+    Lookup, PutOptions, Random, Reason, State, UnixMillis, Value, Version,
+};
+use nearkv_operator::origin::{
+    Mutation,
+    format::{Put, Record},
+};
+use tokio::time::sleep;
+
+use crate::{
+    ledger::{Ledger, Life, number_of, value_of},
+    sim::{Replica, Sim},
+};
+
+/// How a write ended for its client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Acknowledged; with the entry's version, where the answer says it.
+    Done(Option<Version>),
+    /// Refused: nothing was written.
+    Refused(Reason),
+    /// The client cannot know.
+    Unknown,
+}
+
+/// A write as its client saw it.
+pub(crate) struct Written {
+    pub(crate) number: u64,
+    pub(crate) key: Key,
+    pub(crate) ending: Ending,
+}
+
+/// One client: it lives through the whole history.
+pub(crate) struct Client {
+    pub(crate) sim: Arc<Sim>,
+    pub(crate) random: Random,
+    pub(crate) written: Vec<Written>,
+    /// Versions it has seen, for conditions.
+    seen: Vec<(Key, Version)>,
+}
+
+/// What the ledger said when an operation began.
+struct Start {
+    incarnation: Option<String>,
+    newest: u64,
+    time: UnixMillis,
+    shown: BTreeMap<String, u64>,
+}
+
+impl Client {
+    pub(crate) fn new(sim: Arc<Sim>, number: u64) -> Self {
+        let random = Random::seeded(sim.plan.seed.wrapping_mul(31).wrapping_add(number));
+        Self { sim, random, written: Vec::new(), seen: Vec::new() }
+    }
+
+    /// Lives through its operations.
+    pub(crate) async fn live(mut self) -> Vec<Written> {
+        for _ in 0..self.sim.plan.operations {
+            sleep(self.random.jitter(self.sim.plan.pause)).await;
+            let slot = self.random.below(self.sim.plan.replicas as u64) as usize;
+            let Some(replica) = self.sim.replica(slot) else { continue };
+            match self.random.below(100) {
+                0..40 => self.put(&replica).await,
+                40..52 => self.delete(&replica).await,
+                52..60 => self.bulk(&replica).await,
+                60..90 => self.get(&replica).await,
+                _ => self.list(&replica).await,
+            }
+        }
+        self.written
+    }
+
+    fn key(&self) -> Key {
+        Key::new(&format!("key-{:02}", self.random.below(self.sim.plan.keys))).unwrap()
+    }
+
+    fn length(&self) -> usize {
+        let below = |most| self.random.below(most) as usize;
+        match self.random.below(1000) {
+            n if n < self.sim.plan.long_values => 4 * 1024 + below(300_000),
+            n if n < 500 => 1000 + below(3000),
+            _ => below(40),
+        }
+    }
+
+    fn condition(&self, key: &Key) -> Option<Condition> {
+        match self.random.below(8) {
+            0 => Some(Condition::Absent),
+            1 => Some(Condition::Exists),
+            2 => {
+                let of_key: Vec<_> = self.seen.iter().rev().filter(|(seen, _)| seen == key).take(2).collect();
+                (!of_key.is_empty()).then(|| Condition::Versions(of_key.iter().map(|(_, v)| *v).collect()))
+            }
+            _ => None,
+        }
+    }
+
+    fn begin(&self, replica: &Replica) -> Start {
+        let ledger = self.sim.ledger.lock();
+        let newest = ledger.newest();
+        Start {
+            incarnation: newest.map(|(incarnation, _)| incarnation.to_owned()),
+            newest: newest.map_or(0, |(_, life)| life.newest()),
+            time: replica.clock.now(),
+            shown: replica.shown.lock().clone(),
+        }
+    }
+
+    async fn put(&mut self, replica: &Replica) {
+        let (key, length, number) = (self.key(), self.length(), self.sim.number());
+        let expiration =
+            (self.random.below(6) == 0).then(|| ExpirationRequest::Ttl(1 + self.random.below(60) as i64));
+        let condition = self.condition(&key);
+        let options = PutOptions { expiration, metadata: None, condition: condition.clone() };
+        let value = Value::Bytes(value_of(number, length).into());
+        let start = self.begin(replica);
+        self.sim.say(|| format!("  {} put {key} = {number} ({length}) {condition:?}?", replica.name));
+        let answer =
+            unless_dead(replica, replica.origin.put(&self.sim.namespace, &key, value, &options)).await;
+        self.sim.say(|| format!("  {} put {key} = {number}: {}", replica.name, short(&answer)));
+        let ending = match answer {
+            None => Ending::Unknown,
+            Some(Ok(Answer { body, state })) => {
+                self.seen.push((key.clone(), body));
+                self.judge(replica, &start, &state, |ledger, life| {
+                    let Some(Record::Put(put)) = life.record(body.number) else {
+                        return Err(format!(
+                            "value {number} is acknowledged at {body} and not committed there"
+                        ));
+                    };
+                    let there = number_of(&ledger.value(&put.value)?)?;
+                    if (there, &put.key) != (number, &key) {
+                        return Err(format!("value {number} is acknowledged at {body}, where {there} is"));
+                    }
+                    if body.number <= start.newest && start.incarnation == Some(body.incarnation.to_string())
+                    {
+                        return Err(format!("{body} was committed before it was asked for"));
+                    }
+                    let before = life.at(body.number - 1, &key);
+                    holds(condition.as_ref(), before, body, replica.clock.now(), start.time)
+                });
+                Ending::Done(Some(body))
+            }
+            Some(Err(error)) => self.refused(replica, &start, &key, condition.as_ref(), &error),
+        };
+        self.written.push(Written { number, key, ending });
+    }
+
+    async fn delete(&mut self, replica: &Replica) {
+        let key = self.key();
+        let condition = self.condition(&key);
+        let options = DeleteOptions { condition: condition.clone() };
+        let start = self.begin(replica);
+        let answer = unless_dead(replica, replica.origin.delete(&self.sim.namespace, &key, &options)).await;
+        self.sim.say(|| format!("  {} delete {key} {condition:?}: {}", replica.name, short(&answer)));
+        match answer {
+            None => {}
+            Some(Ok(Answer { state, .. })) => self.judge(replica, &start, &state, |_, life| {
+                let version = state.version;
+                if let Some((at, put)) = life.at(version.number, &key)
+                    && !ended(&put, replica.clock.now())
+                {
+                    return Err(format!("{key:?} is deleted at {version} and was there since {at}"));
+                }
+                fresh(&start, version, "a deletion")
+            }),
+            Some(Err(error)) => {
+                self.refused(replica, &start, &key, condition.as_ref(), &error);
+            }
+        }
+    }
+
+    async fn bulk(&mut self, replica: &Replica) {
+        let count = 1 + self.random.below(if self.random.below(4) == 0 { 60 } else { 6 });
+        let (mut puts, mut mutations, mut last) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for _ in 0..count {
+            let key = self.key();
+            if self.random.below(5) == 0 {
+                last.remove(&key);
+                mutations.push(Ok(Mutation::Delete { key, options: DeleteOptions::default() }));
+                continue;
+            }
+            let number = self.sim.number();
+            let value = Value::Bytes(value_of(number, self.length().min(4000)).into());
+            last.insert(key.clone(), number);
+            puts.push((number, key.clone()));
+            mutations.push(Ok(Mutation::Put { key, value, options: PutOptions::default() }));
+        }
+        let start = self.begin(replica);
+        let stream = stream::iter(mutations).boxed();
+        let answer = unless_dead(replica, replica.origin.bulk(&self.sim.namespace, stream)).await;
+        self.sim.say(|| format!("  {} bulk {:?}: {}", replica.name, puts, short(&answer)));
+        let ending = match &answer {
+            None => Ending::Unknown,
+            Some(Ok(Answer { state, .. })) => {
+                self.judge(replica, &start, state, |ledger, _| {
+                    let lost = last.values().find(|number| !ledger.landed.contains_key(number));
+                    match lost {
+                        Some(number) => {
+                            Err(format!("value {number} of an acknowledged bulk is not committed"))
+                        }
+                        None => fresh(&start, state.version, "a bulk"),
+                    }
+                });
+                Ending::Done(None)
+            }
+            Some(Err(error)) if error.reason() == Reason::OutcomeUnknown => Ending::Unknown,
+            Some(Err(error)) => Ending::Refused(error.reason()),
+        };
+        for (number, key) in puts {
+            // Of a write that is not the last of its key in a bulk nothing is promised but that it stays away.
+            let overtaken = ending == Ending::Done(None) && last.get(&key) != Some(&number);
+            let ending = if overtaken { Ending::Unknown } else { ending.clone() };
+            self.written.push(Written { number, key, ending });
+        }
+    }
+
+    async fn get(&mut self, replica: &Replica) {
+        let key = self.key();
+        let start = self.begin(replica);
+        let options = GetOptions::default();
+        let answer = unless_dead(replica, replica.origin.get(&self.sim.namespace, &key, &options)).await;
+        let Some(Ok(Answer { body, state })) = answer else { return };
+        let found = match body {
+            Lookup::Found(entry) => {
+                let version = entry.version;
+                // A value whose chunks have gone meanwhile breaks off.
+                let Some(Ok(bytes)) = unless_dead(replica, entry.value.into_bytes()).await else { return };
+                self.seen.push((key.clone(), version));
+                Some((version, bytes))
+            }
+            Lookup::Absent => None,
+            Lookup::Unchanged { .. } => return,
+        };
+        self.sim.say(|| {
+            let number = found.as_ref().map(|(_, bytes)| number_of(bytes));
+            format!("  {} get {key}: {number:?} at {}", replica.name, state.version)
+        });
+        self.judge(replica, &start, &state, |ledger, life| {
+            let there = life.at(state.version.number, &key).filter(|(_, put)| !ended(put, state.time));
+            match (there, &found) {
+                (None, None) => Ok(()),
+                (Some((version, put)), Some((shown, bytes))) => {
+                    if number_of(bytes)? != number_of(&ledger.value(&put.value)?)? || shown.number != version
+                    {
+                        return Err(format!(
+                            "{key:?} is shown as of {shown}, and at {} it is of {version}",
+                            state.version
+                        ));
+                    }
+                    Ok(())
+                }
+                (there, _) => {
+                    Err(format!("{key:?} at {} is {:?}, which was not shown", state.version, there.is_some()))
+                }
+            }
+        });
+    }
+
+    async fn list(&mut self, replica: &Replica) {
+        let mut options =
+            ListOptions { limit: Some(1 + self.random.below(8) as usize), ..ListOptions::default() };
+        loop {
+            let start = self.begin(replica);
+            let Some(Ok(Answer { body, state })) =
+                unless_dead(replica, replica.origin.list(&self.sim.namespace, &options)).await
+            else {
+                return;
+            };
+            let after = options.cursor.take().map(|cursor| cursor.after);
+            self.judge(replica, &start, &state, |_, life| {
+                let entries = life.state(state.version.number);
+                let live = entries.iter().filter(|(_, (_, put))| !ended(put, state.time));
+                let behind =
+                    live.map(|(key, _)| key).filter(|key| after.as_ref().is_none_or(|after| *key > after));
+                let wanted: Vec<_> = behind.take(options.limit.unwrap_or(1000)).collect();
+                let shown: Vec<_> = body.keys.iter().map(|listed| &listed.name).collect();
+                if wanted != shown {
+                    return Err(format!(
+                        "at {} there are {wanted:?}, and {shown:?} were listed",
+                        state.version
+                    ));
+                }
+                Ok(())
+            });
+            options.cursor = body.cursor;
+            if options.cursor.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn refused(
+        &self,
+        replica: &Replica,
+        start: &Start,
+        key: &Key,
+        condition: Option<&Condition>,
+        error: &Error,
+    ) -> Ending {
+        if error.reason() == Reason::OutcomeUnknown {
+            return Ending::Unknown;
+        }
+        if error.reason() == Reason::PreconditionFailed
+            && let (Some(condition), Some(version)) = (condition, error.version())
+        {
+            self.sim.check(|ledger| {
+                let Some(life) = ledger.lives.get(&version.incarnation.to_string()) else {
+                    return Err(format!("a condition was judged at {version}, which never was"));
+                };
+                fresh(start, version, "a condition")?;
+                let there = life.at(version.number, key);
+                let (earlier, later) = (start.time, replica.clock.now());
+                let could_fail =
+                    [earlier, later].into_iter().any(|time| !condition.holds(present(&there, version, time)));
+                if could_fail { Ok(()) } else { Err(format!("{condition:?} holds for {key:?} at {version}")) }
+            });
+        }
+        Ending::Refused(error.reason())
+    }
+
+    /// What every answer must keep, and what this one must.
+    fn judge(
+        &self,
+        replica: &Replica,
+        start: &Start,
+        state: &State,
+        more: impl FnOnce(&Ledger, &Life) -> Result<(), String>,
+    ) {
+        let version = state.version;
+        let incarnation = version.incarnation.to_string();
+        self.sim.check(|ledger| {
+            let who = &replica.name;
+            let Some(life) = ledger.lives.get(&incarnation) else {
+                return Err(format!("{who} has answered with the state {version}, which never was"));
+            };
+            if version.number > life.newest() {
+                return Err(format!(
+                    "{who} has answered with {version}, and {} is the newest",
+                    life.newest()
+                ));
+            }
+            if start.shown.get(&incarnation).is_some_and(|shown| *shown > version.number) {
+                return Err(format!("{who} has gone back to {version}"));
+            }
+            // A clock that is set anew meanwhile has no order.
+            let in_order = start.time <= state.time && state.time <= replica.clock.now();
+            if !in_order && !self.sim.plan.skews {
+                return Err(format!("{who} judges expirations by {}, another clock's time", state.time));
+            }
+            more(ledger, life)
+        });
+        let mut shown = replica.shown.lock();
+        let newest = shown.entry(incarnation).or_default();
+        *newest = (*newest).max(version.number);
+    }
+}
+
+impl Sim {
+    /// Keeps a finding.
+    pub(crate) fn check(&self, judgement: impl FnOnce(&Ledger) -> Result<(), String>) {
+        let mut ledger = self.ledger.lock();
+        if let Err(wrong) = judgement(&ledger) {
+            ledger.violations.push(wrong);
+        }
+    }
+}
+
+/// A crash of the process leaves its clients without an answer.
+async fn unless_dead<T>(replica: &Replica, call: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = replica.dead.cancelled() => None,
+        answer = call => Some(answer),
+        () = sleep(Duration::from_secs(300)) => None,
+    }
+}
+
+fn ended(put: &Put, now: UnixMillis) -> bool {
+    put.expiration.is_some_and(|expiration| expiration.has_passed(now))
+}
+
+/// A write is judged against the newest root, also where it changes nothing.
+fn fresh(start: &Start, version: Version, what: &str) -> Result<(), String> {
+    let same = start.incarnation.as_ref() == Some(&version.incarnation.to_string());
+    if same && version.number < start.newest {
+        return Err(format!("{what} was judged at {version} when {} was committed", start.newest));
+    }
+    Ok(())
+}
+
+fn present(there: &Option<(u64, Put)>, version: Version, now: UnixMillis) -> Option<Version> {
+    let (at, _) = there.as_ref().filter(|(_, put)| !ended(put, now))?;
+    Some(Version::new(version.incarnation, *at))
+}
+
+/// A condition that was met held just before; the clock may have moved between its judgement and now.
+fn holds(
+    condition: Option<&Condition>,
+    before: Option<(u64, Put)>,
+    version: Version,
+    now: UnixMillis,
+    start: UnixMillis,
+) -> Result<(), String> {
+    let Some(condition) = condition else { return Ok(()) };
+    let could_hold = [start, now].into_iter().any(|time| condition.holds(present(&before, version, time)));
+    if could_hold { Ok(()) } else { Err(format!("{condition:?} did not hold before {version}")) }
+}
+
+fn short<T>(answer: &Option<Result<Answer<T>, Error>>) -> String {
+    match answer {
+        None => "no answer".to_owned(),
+        Some(Ok(answer)) => format!("done at {}", answer.state.version),
+        Some(Err(error)) => format!("{} ({error})", error.reason().as_str()),
+    }
+}

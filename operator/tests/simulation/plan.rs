@@ -1,0 +1,82 @@
+//! What kind of history a seed tells: how many take part, what goes wrong, and how often.
+
+use std::time::Duration;
+
+use nearkv::Random;
+use nearkv_operator::store::simulated::Faults;
+
+/// The choices that a seed makes once.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) replicas: usize,
+    pub(crate) clients: usize,
+    /// Operations of each client.
+    pub(crate) operations: usize,
+    pub(crate) keys: u64,
+    /// Quota of keys.
+    pub(crate) most_keys: u64,
+    /// Longest pause between two operations of a client.
+    pub(crate) pause: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) write_deadline: Duration,
+    pub(crate) faults: Faults,
+    /// Longest pause between two strokes of fate; none, if the history is peaceful.
+    pub(crate) strokes: Option<Duration>,
+    /// Whether hands destroy objects.
+    pub(crate) damage: bool,
+    /// Whether the KvNamespace is deleted and created again.
+    pub(crate) rebirths: bool,
+    /// Whether the data outlive it.
+    pub(crate) retain: bool,
+    /// Whether clocks go wrong.
+    pub(crate) skews: bool,
+    /// Chance in a thousand that a value is long.
+    pub(crate) long_values: u64,
+}
+
+impl Plan {
+    pub(crate) fn of(seed: u64) -> Self {
+        let random = Random::seeded(seed ^ 0x6e65_6172_6b76);
+        let one_in = |n| random.below(n) == 0;
+        let between = |low: u64, high: u64| low + random.below(high - low + 1);
+        let chance = |most: u64| if one_in(3) { 0 } else { random.below(most + 1) };
+        let many = Faults::MANY;
+        let faults = Faults {
+            contended: chance(many.contended * 4),
+            throttled: chance(many.throttled * 2),
+            refused: chance(many.refused),
+            failed_before: chance(many.failed_before * 3),
+            failed_after: chance(many.failed_after * 4),
+            late: chance(many.late * 3),
+            longest_late: Duration::from_millis(between(50, 40_000)),
+            lost: chance(many.lost),
+            latency: Duration::from_micros(200)..Duration::from_millis(between(1, 80)),
+            deadline: Duration::from_millis(between(500, 10_000)),
+            watch_delay: Duration::from_millis(random.below(800)),
+            watch_repeated: chance(many.watch_repeated),
+            watch_left_out: chance(many.watch_left_out * 2),
+            watch_repair: Duration::from_millis(random.below(15_000)),
+            watch_broken: chance(many.watch_broken),
+        };
+        let keys = if one_in(3) { between(1, 3) } else { between(4, 40) };
+        Self {
+            seed,
+            replicas: between(2, 3) as usize,
+            clients: between(2, 5) as usize,
+            operations: between(20, 90) as usize,
+            keys,
+            most_keys: if one_in(4) { between(1, keys) } else { 1000 },
+            pause: Duration::from_millis([5, 200, 1500, 4000][random.below(4) as usize]),
+            grace: Duration::from_secs(between(8, 60)),
+            write_deadline: Duration::from_secs(between(3, 15)),
+            faults,
+            strokes: (!one_in(6)).then(|| Duration::from_millis(between(2_000, 40_000))),
+            damage: one_in(5),
+            rebirths: one_in(4),
+            retain: one_in(4),
+            skews: one_in(4),
+            long_values: if one_in(3) { 60 } else { 5 },
+        }
+    }
+}
