@@ -97,7 +97,8 @@ async fn the_files_of_development_mode_can_be_applied_to_a_cluster() {
     let folder = tempfile::tempdir().unwrap();
     let directory =
         Directory::open(folder.path(), Arc::new(SystemClock), Arc::new(Random::from_os())).await.unwrap();
-    // What YAML 1.1, which kubectl reads, takes for something else unless it is quoted.
+    // What YAML 1.1, which kubectl reads, takes for something else unless it is quoted. Control characters are not
+    // among it: server-side apply refuses them, and the format's lines escape them.
     let lines = [
         "yes",
         "No",
@@ -120,7 +121,6 @@ async fn the_files_of_development_mode_can_be_applied_to_a_cluster() {
         "\n\nx",
         "  two\n one\n\n",
         "a\tb\n",
-        "\u{85}\u{2028}\u{feff}\u{7f}",
         "🤓\n",
         "x y z ",
     ];
