@@ -19,6 +19,7 @@ pub mod load;
 mod lock;
 pub mod namespace;
 pub mod nearkv;
+pub mod node;
 pub mod ports;
 pub mod process;
 pub mod reach;

@@ -1,0 +1,48 @@
+//! The real clients of Workers KV: the tests of `tests/conformance`, run by Node, against an edge of the
+//! development mode, and against an operator and an edge on the real control plane.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
+
+use std::path::Path;
+
+use nearkv_tests::folders::new_folder;
+use nearkv_tests::nearkv::Dev;
+use nearkv_tests::node::{CONFORMANCE, run_tests};
+use nearkv_tests::{Scenario, eventually};
+
+/// What workerd's binding does: every call, in a Worker.
+const BINDING: &str = "binding/*.test.js";
+
+fn namespaces() -> String {
+    std::fs::read_to_string(Path::new(CONFORMANCE).join("namespaces.yaml")).unwrap()
+}
+
+async fn run(name: &str, edge: &str, account: &str) {
+    let environment = [("NEARKV_URL", edge), ("NEARKV_ACCOUNT", account)];
+    let printed = run_tests(name, &[BINDING], &environment).await.unwrap();
+    println!("{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unmodified_clients_of_workers_kv_work_against_the_development_mode() {
+    let folder = new_folder("clients").unwrap();
+    let manifest = Path::new(CONFORMANCE).join("namespaces.yaml");
+    let dev = Dev::start("clients-dev", &folder.join("data"), &[&manifest], &["london"], &[]).await.unwrap();
+    run("clients-of-dev", dev.region("london").unwrap(), "default").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unmodified_clients_of_workers_kv_work_against_an_operator_and_an_edge() {
+    let scenario = Scenario::start(&[]).await.unwrap();
+    scenario.namespace.apply(&namespaces()).await.unwrap();
+    eventually("all KvNamespaces are ready", async || {
+        let arguments = ["wait", "--for=condition=Ready", "--timeout=20s", "kvns", "--all"];
+        scenario.namespace.kubectl(&arguments).await.map_err(|error| error.to_string())
+    })
+    .await
+    .unwrap();
+    let edge = scenario.edge("london").await.unwrap();
+    run("clients-of-cluster", edge.url(), scenario.namespace.name()).await;
+    edge.stop().await.unwrap();
+    scenario.end().await.unwrap();
+}
