@@ -113,7 +113,8 @@ impl<K: Kv> Shared<K> {
     }
 
     async fn request(&self, slot: &Slot, ask: &Ask) -> Result<(Reply, State), Error> {
-        let read = ReadOptions { cache_ttl: ask.cache_ttl, min_version: ask.min_version() };
+        let read =
+            ReadOptions { cache_ttl: ask.cache_ttl, min_version: ask.min_version(), from_origin: false };
         match slot {
             Slot::Entry(namespace, key) => {
                 let if_none_match = ask.basis.as_ref().and_then(|basis| basis.entry_version());

@@ -1,10 +1,14 @@
 //! The cache as a [`Kv`]: each operation in terms of slots, readings and writes.
 
 use async_trait::async_trait;
-use futures::{StreamExt, stream};
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use nearkv::{
-    Answer, CacheStatus, DeleteOptions, Entry, Error, Freshness, GetOptions, Key, Kv, ListOptions, Lookup,
-    Namespace, Page, PutOptions, ReadOptions, Served, State, Value, Version, limits::MAX_BULK_GET_BYTES,
+    Answer, BulkOutcome, CacheStatus, DeleteOptions, Entry, Error, Freshness, GetOptions, Key, Kv,
+    ListOptions, Lookup, Mutation, Namespace, Page, PutOptions, ReadOptions, Served, State, Value, Version,
+    limits::MAX_BULK_GET_BYTES,
 };
 
 use crate::{
@@ -84,6 +88,14 @@ impl<K: Kv> Kv for EdgeCache<K> {
         options: &DeleteOptions,
     ) -> Result<Answer<()>, Error> {
         self.shared.write_delete(namespace, key, options).await
+    }
+
+    async fn write_many(
+        &self,
+        namespace: &Namespace,
+        mutations: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error> {
+        self.shared.write_many(namespace, mutations).await
     }
 
     async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {

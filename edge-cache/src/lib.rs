@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod bulk;
 mod cache;
 mod circuit;
 pub mod cli;

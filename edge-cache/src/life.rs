@@ -121,6 +121,19 @@ impl Lives {
         Some(present)
     }
 
+    /// So much was written that everything held of the present data is dropped, and `floor` is under all of them.
+    pub(crate) fn renew(&self, namespace: &Namespace, floor: Floor) {
+        if let Some(tenancy) = self.0.write().get_mut(namespace) {
+            let old = tenancy.present.clone();
+            let new = Life::new(old.incarnation);
+            new.raise_base(old.base());
+            new.raise_base(floor);
+            *new.log() = old.log().emptied(floor);
+            old.over.store(true, Ordering::Release);
+            tenancy.present = Arc::new(new);
+        }
+    }
+
     /// Upstream says that the KvNamespace does not exist: everything held of it is dropped.
     pub(crate) fn end(&self, namespace: &Namespace) {
         if let Some(tenancy) = self.0.write().remove(namespace) {

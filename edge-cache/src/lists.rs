@@ -33,6 +33,13 @@ impl WriteLog {
         self.newest.raise(floor);
     }
 
+    /// The log after a write of so many keys that none is remembered: every page from before is dropped.
+    pub(crate) fn emptied(&self, floor: Floor) -> Self {
+        let mut newest = self.newest;
+        newest.raise(floor);
+        Self { forgotten: self.position().0 + 1, writes: VecDeque::new(), newest }
+    }
+
     /// Behind the newest write.
     pub(crate) fn position(&self) -> Position {
         Position(self.forgotten + self.writes.len() as u64)

@@ -29,6 +29,8 @@ pub(crate) enum Operation {
     Put,
     /// A delete.
     Delete,
+    /// A bulk write.
+    WriteMany,
 }
 
 impl Operation {
@@ -42,6 +44,7 @@ impl Operation {
             Self::List => "list",
             Self::Put => "put",
             Self::Delete => "delete",
+            Self::WriteMany => "write-many",
         }
     }
 }

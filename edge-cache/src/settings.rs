@@ -48,6 +48,9 @@ pub(crate) const FETCHES_PER_READ: usize = 3;
 /// Most keys of one bulk get that are fetched from upstream at a time.
 pub(crate) const BULK_FETCHES: usize = 32;
 
+/// Most keys of one bulk write that are noted, at up to half a kilobyte each: a bulk of the contract's largest size.
+pub(crate) const BULK_KEYS_NOTED: usize = 10_000;
+
 /// Failures in a row that open the circuit: one may be a replica that restarts.
 pub(crate) const CIRCUIT_FAILURES: u32 = 3;
 /// A request without an answer for this long opens the circuit alone, if no other was answered meanwhile. A

@@ -19,6 +19,7 @@ use nearkv::{
 use tokio::time::Instant;
 
 use crate::{
+    bulk::Touched,
     cache::Shared,
     circuit::is_silence,
     floor::{Floor, Ticket},
@@ -65,7 +66,7 @@ impl<K: Kv> Shared<K> {
     ) -> Result<Answer<Version>, Error> {
         let (shared, slot, options) = (self.clone(), Slot::entry(namespace, key), options.clone());
         let (namespace, key) = (namespace.clone(), key.clone());
-        self.see_through(Operation::Put, slot.clone(), async move {
+        self.see_through(Operation::Put, Touched::One(slot.clone()), async move {
             let value = in_memory_if_small(value).await?;
             let known = Known::of(&value, &options);
             let (sent, ticket) = (Instant::now(), shared.ticket());
@@ -89,7 +90,7 @@ impl<K: Kv> Shared<K> {
     ) -> Result<Answer<()>, Error> {
         let (shared, slot, options) = (self.clone(), Slot::entry(namespace, key), options.clone());
         let (namespace, key) = (namespace.clone(), key.clone());
-        self.see_through(Operation::Delete, slot.clone(), async move {
+        self.see_through(Operation::Delete, Touched::One(slot.clone()), async move {
             let (sent, ticket) = (Instant::now(), shared.ticket());
             let answer = shared.upstream.delete(&namespace, &key, &options).await?;
             let proof = proof(ticket, sent, &answer.state);
@@ -100,16 +101,16 @@ impl<K: Kv> Shared<K> {
     }
 
     /// Runs a write to its end, whether its client waits or not, and draws the consequences of a failure.
-    async fn see_through<T: Send + 'static>(
+    pub(crate) async fn see_through<T: Send + 'static>(
         self: &Arc<Self>,
         operation: Operation,
-        slot: Slot,
+        touched: Touched,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         if let Err(wait) = self.circuit.admit_write(Instant::now()) {
             return Err(unreachable(wait));
         }
-        let (shared, doubted) = (self.clone(), slot.clone());
+        let (shared, doubted) = (self.clone(), touched.clone());
         let task = self.tasks.spawn(async move {
             let sent = Instant::now();
             let result = write.await;
@@ -119,7 +120,7 @@ impl<K: Kv> Shared<K> {
                 Ok(_) => shared.answered(None),
                 Err(error) if is_silence(error) => shared.circuit.silent(sent, Instant::now()),
                 Err(error) if matches!(error.reason(), Reason::OutcomeUnknown | Reason::Internal) => {
-                    shared.doubt(&doubted);
+                    shared.doubt_all(&doubted);
                 }
                 Err(error) if error.reason() == Reason::NamespaceMissing => {
                     shared.lives.end(doubted.namespace());
@@ -129,14 +130,14 @@ impl<K: Kv> Shared<K> {
             result.map_err(|error| if is_silence(&error) { unreachable(CIRCUIT_COOLDOWN) } else { error })
         });
         task.await.unwrap_or_else(|broken| {
-            self.doubt(&slot);
+            self.doubt_all(&touched);
             Err(Error::new(Reason::OutcomeUnknown, "The write broke off; it may have been written")
                 .with_source(broken))
         })
     }
 
     /// A write of the slot's key is acknowledged: it is true at `version`. `body` is what it made true, if known.
-    fn acknowledge(&self, slot: &Slot, version: Version, body: Option<Body>, proof: Proof) {
+    pub(crate) fn acknowledge(&self, slot: &Slot, version: Version, body: Option<Body>, proof: Proof) {
         let Slot::Entry(namespace, key) = slot else { return };
         let Some(life) = self.lives.enter(namespace, version.incarnation, proof.ticket) else { return };
         let mut stripe = self.stripe(slot);
@@ -156,9 +157,17 @@ impl<K: Kv> Shared<K> {
         life.log().push(key.clone(), Floor::written(version));
     }
 
+    /// A write of these keys ended, and nobody knows how.
+    fn doubt_all(&self, touched: &Touched) {
+        match touched {
+            Touched::One(slot) => self.doubt(slot),
+            Touched::Many(bulk) => self.doubt_bulk(bulk),
+        }
+    }
+
     /// A write of the slot's key ended, and nobody knows how. What is held may be served as stale, if upstream cannot
     /// be asked, and never as a hit.
-    fn doubt(&self, slot: &Slot) {
+    pub(crate) fn doubt(&self, slot: &Slot) {
         let Slot::Entry(namespace, key) = slot else { return };
         let floor = Floor::doubted(self.ticket());
         let mut stripe = self.stripe(slot);
@@ -178,6 +187,6 @@ fn unreachable(wait: Duration) -> Error {
         .with_retry_after(wait.max(CIRCUIT_COOLDOWN))
 }
 
-fn proof(ticket: Ticket, sent: Instant, state: &nearkv::State) -> Proof {
+pub(crate) fn proof(ticket: Ticket, sent: Instant, state: &nearkv::State) -> Proof {
     Proof { ticket, sent, age: state.age, time: state.time, freshness: state.freshness }
 }

@@ -4,7 +4,7 @@
 
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
-use crate::{Key, Namespace, Version, limits};
+use crate::{Key, Namespace, NamespaceId, Version, limits};
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $status:literal;)*) => {
@@ -68,12 +68,24 @@ reasons! {
     TotalTooLarge = "total-too-large", 413;
     /// A request body is not what the operation takes.
     BodyInvalid = "body-invalid", 400;
+    /// A request body is of another media type than the operation takes.
+    MediaTypeInvalid = "media-type-invalid", 415;
     /// A header or parameter of our own is malformed.
     RequestInvalid = "request-invalid", 400;
     /// `Nearkv-Namespace` or the base path names no possible KvNamespace.
     NamespaceMalformed = "namespace-malformed", 400;
     /// The KvNamespace does not exist. Not 404, which a Worker would read as `null`.
     NamespaceMissing = "namespace-missing", 400;
+    /// No KvNamespace of the account has the id (REST only).
+    NamespaceUnknown = "namespace-unknown", 404;
+    /// The account, which is a Kubernetes namespace, does not exist or is none that is served.
+    AccountMissing = "account-missing", 404;
+    /// The account has a KvNamespace with this title already.
+    TitleTaken = "title-taken", 400;
+    /// A KvNamespace's title is missing, or longer than 512 characters.
+    TitleInvalid = "title-invalid", 400;
+    /// The KvNamespace belongs to a manifest, and can only be changed there.
+    NamespaceDeclared = "namespace-declared", 409;
     /// The KvNamespace exists, and its data are not in memory yet.
     NamespaceLoading = "namespace-loading", 503;
     /// The KvNamespace's root is missing, damaged or foreign: no write is taken (design §6 invariant 7).
@@ -315,10 +327,49 @@ impl Error {
         )
     }
 
+    pub(crate) fn namespace_id_malformed(given: &str) -> Self {
+        Self::new(
+            Reason::NamespaceMalformed,
+            format!("Malformed namespace id {given:?}. Please use 32 hex digits."),
+        )
+    }
+
     /// The KvNamespace does not exist.
     #[must_use]
     pub fn namespace_missing(namespace: &Namespace) -> Self {
         Self::new(Reason::NamespaceMissing, format!("No such KvNamespace {namespace}"))
+    }
+
+    /// No KvNamespace of the account has this id.
+    #[must_use]
+    pub fn namespace_unknown(account: &str, id: NamespaceId) -> Self {
+        Self::new(Reason::NamespaceUnknown, format!("No KvNamespace of account {account} has the id {id}"))
+    }
+
+    /// There is no such account.
+    #[must_use]
+    pub fn account_missing(account: &str) -> Self {
+        Self::new(
+            Reason::AccountMissing,
+            format!("No such account {account:?}. An account is a Kubernetes namespace that nearkv serves."),
+        )
+    }
+
+    /// The account has a KvNamespace with this title already.
+    #[must_use]
+    pub fn title_taken(account: &str, title: &str) -> Self {
+        Self::new(
+            Reason::TitleTaken,
+            format!("Account {account} has a KvNamespace with the title {title:?} already"),
+        )
+    }
+
+    pub(crate) fn title_invalid(characters: usize) -> Self {
+        let most = limits::MAX_TITLE_CHARS;
+        Self::new(
+            Reason::TitleInvalid,
+            format!("A title has 1 to {most} characters, and this one has {characters}"),
+        )
     }
 
     /// The KvNamespace's data are not in memory yet.

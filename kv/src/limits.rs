@@ -18,3 +18,5 @@ pub const MAX_BULK_GET_BYTES: u64 = 25 * 1024 * 1024;
 pub const MIN_CACHE_TTL: Duration = Duration::from_secs(30);
 /// Lowest time to live of an entry, unless `spec.expiration.minTtlSeconds` of the KvNamespace lowers it.
 pub const MIN_EXPIRATION_TTL: Duration = Duration::from_secs(60);
+/// Longest title of a KvNamespace, in characters (contract §3.1).
+pub const MAX_TITLE_CHARS: usize = 512;

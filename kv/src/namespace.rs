@@ -93,6 +93,17 @@ impl fmt::Debug for Namespace {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NamespaceId([u8; 16]);
 
+impl FromStr for NamespaceId {
+    type Err = Error;
+
+    /// Reads 32 hex digits.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let plain = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let number = plain.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        number.map(|number| Self(number.to_be_bytes())).ok_or_else(|| Error::namespace_id_malformed(text))
+    }
+}
+
 impl fmt::Display for NamespaceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

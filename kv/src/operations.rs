@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 
 use crate::{
-    Answer, Cursor, Entry, Error, ExpirationRequest, Key, Lookup, Metadata, Namespace, Page, Prefix, Value,
-    Version,
+    Answer, BulkOutcome, Cursor, Entry, Error, ExpirationRequest, Key, Lookup, Metadata, Mutation, Namespace,
+    Page, Prefix, Value, Version,
 };
 
 /// A Workers KV: implemented by the origin (memory over an object store), the edge cache (memory over any
@@ -57,6 +58,18 @@ pub trait Kv: Send + Sync + 'static {
         options: &DeleteOptions,
     ) -> Result<Answer<()>, Error>;
 
+    /// Writes and removes any number of entries, visible by one swap or not at all. Of mutations of one key the last
+    /// wins. A stream that ends with an error writes nothing.
+    ///
+    /// # Errors
+    /// Those of the first mutation that is refused, and the failures of a write; then nothing has changed, unless it
+    /// is `outcome-unknown` (503).
+    async fn write_many(
+        &self,
+        namespace: &Namespace,
+        mutations: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error>;
+
     /// Lists keys in ascending order of their UTF-8 bytes.
     ///
     /// # Errors
@@ -72,6 +85,9 @@ pub struct ReadOptions {
     /// The answer must show a state at least this new (`Nearkv-Min-Version`); a state that the freshly read
     /// root does not have is `version-not-reached` (412) at once.
     pub min_version: Option<Version>,
+    /// The answer must be the origin's own, not a cache's (`Cache-Control: no-cache`, RFC 9111 §5.2.1.4), and an outage
+    /// of the origin is an error.
+    pub from_origin: bool,
 }
 
 /// How one entry is read.
@@ -176,6 +192,14 @@ impl<K: Kv + ?Sized> Kv for Arc<K> {
         options: &DeleteOptions,
     ) -> Result<Answer<()>, Error> {
         (**self).delete(namespace, key, options).await
+    }
+
+    async fn write_many(
+        &self,
+        namespace: &Namespace,
+        mutations: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error> {
+        (**self).write_many(namespace, mutations).await
     }
 
     async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use nearkv::http::server;
 use nearkv::{
-    Answer, CacheStatus, Clock, DeleteOptions, Entry, Error, Freshness, GetOptions, Incarnation, Key, Kv,
-    ListOptions, Lookup, Namespace, Page, PutOptions, Random, ReadOptions, State, SystemClock, Value,
-    Version,
+    Answer, BulkOutcome, CacheStatus, Clock, DeleteOptions, Entry, Error, Freshness, GetOptions, Incarnation,
+    Key, Kv, ListOptions, Lookup, Mutation, Namespace, Page, PutOptions, Random, ReadOptions, State,
+    SystemClock, Value, Version,
 };
 use nearkv_tests::Process;
 use nearkv_tests::bench::{Connection, closed_loops, cpu_time, pin_this_process, pinned};
@@ -192,6 +193,14 @@ impl Kv for Everything {
     }
 
     async fn delete(&self, _: &Namespace, _: &Key, _: &DeleteOptions) -> Result<Answer<()>, Error> {
+        self.refuse()
+    }
+
+    async fn write_many(
+        &self,
+        _: &Namespace,
+        _: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error> {
         self.refuse()
     }
 

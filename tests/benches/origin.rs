@@ -20,10 +20,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use nearkv::{Random, SystemClock};
+use nearkv::{Kv, Mutation, Random, SystemClock};
 use nearkv_operator::origin::{
-    CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, Mutation, NamespaceConfig, Origin, Quota,
-    Settings,
+    CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, NamespaceConfig, Origin, Quota, Settings,
 };
 use nearkv_operator::store::Cluster;
 use nearkv_tests::bench::{ApiServer, Connection, Figures, closed_loops, etcd_bytes};
@@ -197,7 +196,7 @@ impl Run {
             let value = nearkv::Value::Bytes(vec![b'b'; VALUE_BYTES].into());
             Ok(Mutation::Put { key, value, options: nearkv::PutOptions::default() })
         });
-        origin.bulk(&namespace, pairs.boxed()).await.expect("a bulk within its quota succeeds");
+        origin.write_many(&namespace, pairs.boxed()).await.expect("a bulk within its quota succeeds");
         let elapsed = start.elapsed();
         let cost = ApiServer::read(&self.control_plane).await?.since(before);
         println!(

@@ -4,10 +4,11 @@
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::{StreamExt, stream::BoxStream};
 use nearkv::{
-    Answer, CacheStatus, DeleteOptions, Entry, Error, Expiration, Freshness, GetOptions, Incarnation, Key,
-    Kv, ListOptions, Listed, Lookup, Namespace, Page, PutOptions, Random, ReadOptions, Reason, State,
-    UnixMillis, Value, Version, limits::MIN_EXPIRATION_TTL,
+    Answer, BulkOutcome, CacheStatus, DeleteOptions, Entry, Error, Expiration, Freshness, GetOptions,
+    Incarnation, Key, Kv, ListOptions, Listed, Lookup, Mutation, Namespace, Page, PutOptions, Random,
+    ReadOptions, Reason, State, UnixMillis, Value, Version, limits::MIN_EXPIRATION_TTL,
 };
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
@@ -271,6 +272,29 @@ impl Kv for Scripted {
         let (_, state) = self.write_through(key, None, &PutOptions::default())?;
         self.depart().await;
         Ok(Answer { body: (), state })
+    }
+
+    async fn write_many(
+        &self,
+        _: &Namespace,
+        mut mutations: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error> {
+        let mut outcome = BulkOutcome::default();
+        let mut taken = Vec::new();
+        while let Some(mutation) = mutations.next().await {
+            taken.push(match mutation? {
+                Mutation::Put { key, value, options } => (key, Some(value.into_bytes().await?), options),
+                Mutation::Delete { key, options: _ } => (key, None, PutOptions::default()),
+            });
+        }
+        self.arrive().await?;
+        let mut state = self.view(&ReadOptions::default())?.1;
+        for (key, bytes, options) in taken {
+            outcome.mutations += 1;
+            state = self.write_through(&key, bytes, &options)?.1;
+        }
+        self.depart().await;
+        Ok(Answer { body: outcome, state })
     }
 
     async fn list(&self, _: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+pub mod mutations;
 pub mod names;
 pub mod paths;
 #[cfg(feature = "server")]

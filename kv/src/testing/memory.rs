@@ -13,12 +13,13 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{TryStreamExt, stream::BoxStream};
 use parking_lot::Mutex;
 
 use crate::{
-    Answer, CacheStatus, Clock, Condition, Cursor, DeleteOptions, Entry, Error, Expiration, Freshness,
-    GetOptions, Incarnation, Key, Kv, ListOptions, Listed, Lookup, Metadata, Namespace, Page, PutOptions,
-    Random, ReadOptions, State, UnixMillis, Value, Version,
+    Answer, BulkOutcome, CacheStatus, Clock, Condition, Cursor, DeleteOptions, Entry, Error, Expiration,
+    Freshness, GetOptions, Incarnation, Key, Kv, ListOptions, Listed, Lookup, Metadata, Mutation, Namespace,
+    Page, PutOptions, Random, ReadOptions, State, UnixMillis, Value, Version,
     limits::{MAX_LIST_KEYS, MIN_EXPIRATION_TTL},
 };
 
@@ -54,6 +55,7 @@ pub struct Memory {
 }
 
 /// One KvNamespace.
+#[derive(Clone)]
 struct Data {
     version: Version,
     minimum_ttl: Duration,
@@ -255,6 +257,42 @@ impl Kv for Memory {
                 data.version = version;
             }
             Ok(self.answer((), data.version, now))
+        })
+    }
+
+    async fn write_many(
+        &self,
+        namespace: &Namespace,
+        mut mutations: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error> {
+        self.with(namespace, |_, _| Ok(()))?;
+        let mut taken = Vec::new();
+        while let Some(mutation) = mutations.try_next().await? {
+            taken.push(match mutation {
+                Mutation::Put { key, value, options } => {
+                    (key, Some((value.into_bytes().await?, options.clone())), options.condition)
+                }
+                Mutation::Delete { key, options } => (key, None, options.condition),
+            });
+        }
+        self.with(namespace, |data, now| {
+            let mut next = data.clone();
+            let mut outcome = BulkOutcome { mutations: taken.len() as u64, ..BulkOutcome::default() };
+            for (key, put, condition) in taken {
+                let version = next.admit(&key, namespace, condition.as_ref(), now)?;
+                let Some((value, PutOptions { expiration, metadata, condition: _ })) = put else {
+                    let removed = next.entries.remove(&key).is_some();
+                    next.version = if removed { version } else { next.version };
+                    outcome.removed += u64::from(removed);
+                    continue;
+                };
+                let expiration = expiration.map(|asked| asked.resolve(now, next.minimum_ttl)).transpose()?;
+                next.version = version;
+                next.entries.insert(key, Stored { value, metadata, expiration, version });
+                outcome.written += 1;
+            }
+            *data = next;
+            Ok(self.answer(outcome, data.version, now))
         })
     }
 

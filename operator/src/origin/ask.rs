@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use nearkv::{Condition, Error, ExpirationRequest, Key, Metadata, Version};
+use nearkv::{BulkOutcome, Condition, Error, ExpirationRequest, Key, Metadata, Version};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    BulkOutcome, DeclareOutcome,
+    DeclareOutcome,
     ages::Age,
     amendment::Amendment,
     format::{DeclaredMark, Put, StoredValue},

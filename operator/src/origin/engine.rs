@@ -3,8 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use futures::stream::BoxStream;
-use nearkv::{Answer, Clock, Error, Namespace, Random, Version};
+use nearkv::{Clock, Error, Namespace, Random, Version};
 use parking_lot::{Mutex, RwLock};
 use tokio::{
     sync::{Notify, Semaphore, broadcast},
@@ -13,8 +12,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Birth, BulkOutcome, Catalog, Declaration, DeclareOutcome, Mutation, NamespaceConfig, Report, Settings,
-    context::Context, settings::LOOKS_AT_ONCE, space::Space,
+    Birth, Catalog, Declaration, DeclareOutcome, NamespaceConfig, Report, Settings, context::Context,
+    settings::LOOKS_AT_ONCE, space::Space,
 };
 use crate::store::ObjectStore;
 
@@ -137,18 +136,6 @@ impl Origin {
     /// `unavailable` (503) if memory holds no complete state; the failures of a write.
     pub async fn repair(&self, namespace: &Namespace) -> Result<Version, Error> {
         self.known(namespace)?.repair().await
-    }
-
-    /// Writes any number of entries, visible by one swap or not at all.
-    ///
-    /// # Errors
-    /// Those of the first mutation that is refused, and the failures of a write; then nothing has changed.
-    pub async fn bulk(
-        &self,
-        namespace: &Namespace,
-        mutations: BoxStream<'_, Result<Mutation, Error>>,
-    ) -> Result<Answer<BulkOutcome>, Error> {
-        self.locate(namespace).await?.bulk(mutations).await
     }
 
     /// The state of a configured KvNamespace's data.

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use nearkv::{Error, Expiration, Key, Reason, UnixMillis, Version};
+use nearkv::{BulkOutcome, Error, Expiration, Key, Reason, UnixMillis, Version};
 
 use super::{
-    BulkOutcome, NamespaceConfig,
+    NamespaceConfig,
     amendment::Amendment,
     ask::{Change, Done, What, Write},
     declare,

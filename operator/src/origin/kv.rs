@@ -1,9 +1,10 @@
 //! The origin as a [`Kv`].
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use nearkv::{
-    Answer, DeleteOptions, Entry, Error, GetOptions, Key, Kv, ListOptions, Lookup, Namespace, Page,
-    PutOptions, ReadOptions, Value, Version,
+    Answer, BulkOutcome, DeleteOptions, Entry, Error, GetOptions, Key, Kv, ListOptions, Lookup, Mutation,
+    Namespace, Page, PutOptions, ReadOptions, Value, Version,
 };
 
 use super::Origin;
@@ -45,6 +46,14 @@ impl Kv for Origin {
         options: &DeleteOptions,
     ) -> Result<Answer<()>, Error> {
         self.locate(namespace).await?.delete(key, options).await
+    }
+
+    async fn write_many(
+        &self,
+        namespace: &Namespace,
+        mutations: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error> {
+        self.locate(namespace).await?.bulk(mutations).await
     }
 
     async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {

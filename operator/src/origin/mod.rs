@@ -27,7 +27,6 @@ mod ground;
 mod judge;
 mod kv;
 mod load;
-mod mutation;
 mod next;
 mod outcome;
 mod pace;
@@ -52,6 +51,5 @@ pub use config::{
     Health, NamespaceConfig, Quota, Report,
 };
 pub use engine::Origin;
-pub use mutation::{BulkOutcome, Mutation};
 pub use pacing::PacingSettings;
 pub use settings::Settings;

@@ -2,10 +2,11 @@
 //! judged when it is committed.
 
 use futures::{StreamExt, stream::BoxStream};
-use nearkv::{Answer, DeleteOptions, Error, Key, PutOptions, Reason, State, Value, Version};
+use nearkv::{
+    Answer, BulkOutcome, DeleteOptions, Error, Key, Mutation, PutOptions, Reason, State, Value, Version,
+};
 
 use super::{
-    BulkOutcome, Mutation,
     ages::Age,
     ask::{Change, Done, What, Write},
     chunks::{self, Shelved},
@@ -44,7 +45,7 @@ impl Space {
 
     pub(super) async fn bulk(
         &self,
-        mut mutations: BoxStream<'_, Result<Mutation, Error>>,
+        mut mutations: BoxStream<'static, Result<Mutation, Error>>,
     ) -> Result<Answer<BulkOutcome>, Error> {
         self.writable()?;
         let (mut writes, mut oldest, mut bytes) = (Vec::new(), None, 0);

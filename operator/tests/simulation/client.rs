@@ -6,12 +6,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures::{StreamExt, stream};
 use nearkv::{
     Answer, Clock, Condition, DeleteOptions, Error, ExpirationRequest, GetOptions, Key, Kv, ListOptions,
-    Lookup, PutOptions, Random, Reason, State, UnixMillis, Value, Version,
+    Lookup, Mutation, PutOptions, Random, Reason, State, UnixMillis, Value, Version,
 };
-use nearkv_operator::origin::{
-    Mutation,
-    format::{Put, Record},
-};
+use nearkv_operator::origin::format::{Put, Record};
 use tokio::time::sleep;
 
 use crate::{
@@ -195,7 +192,7 @@ impl Client {
         }
         let start = self.begin(replica);
         let stream = stream::iter(mutations).boxed();
-        let answer = unless_dead(replica, replica.origin.bulk(&self.sim.namespace, stream)).await;
+        let answer = unless_dead(replica, replica.origin.write_many(&self.sim.namespace, stream)).await;
         self.sim.say(|| format!("  {} bulk {:?}: {}", replica.name, puts, short(&answer)));
         let ending = match &answer {
             None => Ending::Unknown,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{bodies::value_of, failures::Operation};
 use crate::{
-    Cursor, Entry, Error, Expiration, Key, Listed, Metadata, Page, State, Value, Version,
+    BulkOutcome, Cursor, Entry, Error, Expiration, Key, Listed, Metadata, Page, State, Value, Version,
     http::{names, states::read_state},
 };
 
@@ -34,6 +34,13 @@ pub(super) fn entry(headers: &HeaderMap, value: Value) -> Result<Entry, Error> {
         expiration: expiration.map(|at| at.parse().map(Expiration)).transpose().map_err(|_| foreign())?,
         version: etag(headers).ok_or_else(foreign)?,
     })
+}
+
+/// What a bulk write's answer says it has changed.
+pub(super) async fn outcome(response: Response, read_timeout: Duration) -> Result<BulkOutcome, Error> {
+    let foreign = || Operation::Put.foreign();
+    let body = value_of(response, read_timeout).into_bytes().await.map_err(|e| foreign().with_source(e))?;
+    serde_json::from_slice(&body).map_err(|error| foreign().with_source(error))
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use bytes::Bytes;
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use http::header;
 use parking_lot::Mutex;
 use reqwest::{RequestBuilder, Response};
@@ -32,6 +36,12 @@ struct Progress {
     failed: Option<Error>,
 }
 
+impl Progress {
+    fn start() -> Self {
+        Self { at: Instant::now(), bytes: 0, failed: None }
+    }
+}
+
 impl Sent {
     /// # Errors
     /// `value-too-long` (413) where the value announces it.
@@ -40,22 +50,28 @@ impl Sent {
         if let Some(length) = length.filter(|length| *length > MAX_VALUE_BYTES) {
             return Err(Error::value_too_long(length));
         }
-        let progress = Arc::new(Mutex::new(Progress { at: Instant::now(), bytes: 0, failed: None }));
-        let body = match value {
-            Value::Bytes(bytes) => reqwest::Body::from(bytes),
-            stream @ Value::Stream { .. } => {
-                let progress = Arc::clone(&progress);
-                reqwest::Body::wrap_stream(stream.into_limited_stream().inspect(move |chunk| {
-                    let mut progress = progress.lock();
-                    progress.at = Instant::now();
-                    match chunk {
-                        Ok(chunk) => progress.bytes += chunk.len() as u64,
-                        Err(error) => progress.failed = Some(error.clone()),
-                    }
-                }))
+        Ok(match value {
+            Value::Bytes(bytes) => {
+                let progress = Arc::new(Mutex::new(Progress::start()));
+                Self { length, body: Some(reqwest::Body::from(bytes)), progress }
             }
-        };
-        Ok(Self { length, body: Some(body), progress })
+            stream @ Value::Stream { .. } => Self::streaming(length, stream.into_limited_stream()),
+        })
+    }
+
+    /// A body of any length.
+    pub(super) fn streaming(length: Option<u64>, chunks: BoxStream<'static, Result<Bytes, Error>>) -> Self {
+        let progress = Arc::new(Mutex::new(Progress::start()));
+        let noted = Arc::clone(&progress);
+        let body = reqwest::Body::wrap_stream(chunks.inspect(move |chunk| {
+            let mut progress = noted.lock();
+            progress.at = Instant::now();
+            match chunk {
+                Ok(chunk) => progress.bytes += chunk.len() as u64,
+                Err(error) => progress.failed = Some(error.clone()),
+            }
+        }));
+        Self { length, body: Some(body), progress }
     }
 
     /// Moves the body into its request.

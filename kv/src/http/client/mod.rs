@@ -10,16 +10,19 @@ mod settings;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use http::{HeaderMap, Method, StatusCode, header};
 use reqwest::Response;
 
 pub use settings::{ClientError, ClientSettings, Protocol};
 
 use crate::{
-    Answer, CacheStatus, DeleteOptions, Entry, Error, GetOptions, Key, Kv, ListOptions, Lookup, Namespace,
-    Page, PutOptions, ReadOptions, State, Value, Version,
-    http::{names, tags::set_condition},
+    Answer, BulkOutcome, CacheStatus, DeleteOptions, Entry, Error, GetOptions, Key, Kv, ListOptions, Lookup,
+    Mutation, Namespace, Page, PutOptions, ReadOptions, State, Value, Version,
+    http::{mutations, names, tags::set_condition},
     limits::MAX_BULK_GET_BYTES,
 };
 use answers::{entry, page, state};
@@ -27,6 +30,9 @@ use bodies::{Sent, collect_if_small, value_of};
 use failures::{Operation, refused};
 use requests::Target;
 
+/// How long a bulk write may go without progress: between two pieces its source may pause, and behind the last one
+/// the origin may have to wait for its turn at the API server.
+const BULK_PATIENCE: Duration = Duration::from_secs(120);
 /// Requests that one `get_many` has in flight.
 const GET_MANY_CONCURRENCY: usize = 16;
 
@@ -187,6 +193,21 @@ impl Kv for Client {
         let response = self.ask(Operation::Delete, Method::DELETE, target, headers).await?;
         let response = self.accept(Operation::Delete, response).await?;
         Ok(Answer { body: (), state: state(Operation::Delete, response.headers())? })
+    }
+
+    async fn write_many(
+        &self,
+        namespace: &Namespace,
+        mutations: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error> {
+        let mut sent = Sent::streaming(None, mutations::encode(mutations));
+        let request = self.http.post(Target::bulk_write(&self.base, namespace));
+        let request = sent.attach(request.header(header::CONTENT_TYPE, mutations::MEDIA_TYPE));
+        let response = sent.watch(request.send(), self.read_timeout.max(BULK_PATIENCE)).await?;
+        let response = self.accept(Operation::Put, response).await?;
+        let state = state(Operation::Put, response.headers())?;
+        let outcome = answers::outcome(response, self.read_timeout).await?;
+        Ok(Answer { body: outcome, state })
     }
 
     async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{
     ExpirationRequest, Key, ListOptions, Namespace, ReadOptions,
@@ -58,6 +58,11 @@ impl<'a> Target<'a> {
         self
     }
 
+    /// Where bulk writes go.
+    pub(super) fn bulk_write(base: &str, namespace: &Namespace) -> String {
+        format!("{base}/kv/{namespace}/bulk/write")
+    }
+
     /// The whole URL. An encoded key is one segment and never `.` or `..`, so it comes through URL
     /// normalisation as it is.
     pub(super) fn url(&self, base: &str) -> String {
@@ -71,6 +76,9 @@ impl<'a> Target<'a> {
 
 pub(super) fn read_headers(options: &ReadOptions) -> HeaderMap {
     let mut headers = HeaderMap::new();
+    if options.from_origin {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
     if let Some(version) = options.min_version {
         insert(&mut headers, names::NEARKV_MIN_VERSION.clone(), version.to_string());
     }

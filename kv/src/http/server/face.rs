@@ -25,6 +25,8 @@ const LONGEST_CACHE_TTL: u64 = i32::MAX as u64;
 
 /// The rest of the raw path that is the bulk get. As a key it would be `bulk%2Fget`.
 const BULK_GET: &str = "bulk/get";
+/// The same of the bulk write, which is our own.
+const BULK_WRITE: &str = "bulk/write";
 
 /// What every operation of the face needs.
 pub(super) struct Face {
@@ -70,10 +72,11 @@ impl Face {
             (&Method::PUT, raw) => self.put(namespace, &decode_key(raw)?, &asked, upload).await?,
             (&Method::DELETE, raw) => self.delete(namespace, &decode_key(raw)?, &asked).await?,
             (&Method::POST, BULK_GET) => self.bulk_get(namespace, &asked, upload).await?,
+            (&Method::POST, BULK_WRITE) => self.bulk_write(namespace, &asked, upload).await?,
             (_, rest) => {
                 let allow = match rest {
                     "" => "GET, HEAD",
-                    BULK_GET => "GET, HEAD, PUT, DELETE, POST",
+                    BULK_GET | BULK_WRITE => "GET, HEAD, PUT, DELETE, POST",
                     _ => "GET, HEAD, PUT, DELETE",
                 };
                 return Err(Refusal { error: Error::method_not_allowed(), allow: Some(allow) });
@@ -108,12 +111,20 @@ impl Asked<'_> {
         Some(decode(raw, true).unwrap_or(Cow::Borrowed(raw)))
     }
 
+    /// `Cache-Control: no-cache` (RFC 9111 §5.2.1.4).
+    fn is_for_the_origin(&self) -> bool {
+        let fields = self.headers.get_all(header::CACHE_CONTROL).iter();
+        let mut directives =
+            fields.filter_map(|field| field.to_str().ok()).flat_map(|field| field.split(','));
+        directives.any(|directive| directive.trim().eq_ignore_ascii_case("no-cache"))
+    }
+
     pub(super) fn read_options(&self) -> Result<ReadOptions, Error> {
         let cache_ttl = self.parameter("cache_ttl").map(|given| parse_cache_ttl(&given)).transpose()?;
         let version = self.headers.get(&names::NEARKV_MIN_VERSION);
         let min_version =
             version.map(|version| String::from_utf8_lossy(version.as_bytes()).parse()).transpose()?;
-        Ok(ReadOptions { cache_ttl, min_version })
+        Ok(ReadOptions { cache_ttl, min_version, from_origin: self.is_for_the_origin() })
     }
 }
 

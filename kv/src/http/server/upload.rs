@@ -11,16 +11,19 @@ use std::{
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use futures::{StreamExt, stream};
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use http::{HeaderMap, header};
 use http_body::Body as _;
 use parking_lot::Mutex;
 
 use crate::{Error, Reason, Value};
 
-/// How much of a refused body is read and dropped: a value of the largest size and some. Without that, closing
+/// How much of a refused body is read and dropped: a bulk write of the largest size and some. Without that, closing
 /// the connection under a client that still sends resets it, and the refusal is lost with it.
-const DRAIN_BYTES: usize = 32 * 1024 * 1024;
+const DRAIN_BYTES: usize = 128 * 1024 * 1024;
 /// How long a refused sender may pause before it is taken to have stopped.
 const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 
@@ -46,11 +49,16 @@ impl Upload {
 
     /// The body as a value, with the length the client announced.
     pub(super) fn value(&self) -> Value {
+        Value::Stream { length: self.length, chunks: self.chunks() }
+    }
+
+    /// The body as it comes.
+    pub(super) fn chunks(&self) -> BoxStream<'static, Result<Bytes, Error>> {
         let chunks = stream::unfold(self.clone(), |upload| async move {
             let chunk = poll_fn(|context| upload.poll_chunk(context)).await?;
             Some((chunk, upload))
         });
-        Value::Stream { length: self.length, chunks: chunks.boxed() }
+        chunks.boxed()
     }
 
     /// The whole body; `None` where it is longer than `limit`.

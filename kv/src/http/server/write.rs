@@ -1,8 +1,9 @@
-//! PUT and DELETE of one key.
+//! PUT and DELETE of one key, and the bulk write.
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::StatusCode;
+use futures::{StreamExt, stream};
+use http::{StatusCode, header};
 
 use super::{
     face::{Asked, Face},
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     DeleteOptions, Error, ExpirationRequest, Key, Metadata, Namespace, PutOptions, Reason, Value,
-    http::{names, tags::write_condition},
+    http::{mutations, names, tags::write_condition},
     limits::{MAX_METADATA_BYTES, MAX_VALUE_BYTES},
 };
 
@@ -48,6 +49,30 @@ impl Face {
         let options = DeleteOptions { condition: write_condition(asked.headers)? };
         let answer = self.kv.delete(namespace, key, &options).await?;
         Ok(Reply::new(&answer.state, self.cache.as_deref()).finish(StatusCode::OK, Body::empty()))
+    }
+}
+
+impl Face {
+    pub(super) async fn bulk_write(
+        &self,
+        namespace: &Namespace,
+        asked: &Asked<'_>,
+        upload: Option<&Upload>,
+    ) -> Result<Response, Error> {
+        let given = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let given = given.and_then(|given| given.split(';').next()).unwrap_or_default().trim();
+        if !given.eq_ignore_ascii_case(mutations::MEDIA_TYPE) {
+            let text = format!("A bulk write is {}, not {given:?}", mutations::MEDIA_TYPE);
+            return Err(Error::new(Reason::MediaTypeInvalid, text));
+        }
+        let body = upload.map_or_else(|| stream::empty().boxed(), Upload::chunks);
+        let answer = self.kv.write_many(namespace, mutations::decode(body)).await?;
+        let mut reply = Reply::new(&answer.state, self.cache.as_deref());
+        reply.content_type("application/json");
+        let body = serde_json::to_vec(&answer.body).map_err(|error| {
+            Error::new(Reason::Internal, "Failed to write the outcome as JSON").with_source(error)
+        })?;
+        Ok(reply.finish(StatusCode::OK, Body::from(body)))
     }
 }
 

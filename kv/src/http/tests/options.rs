@@ -1,13 +1,14 @@
 //! Every option of every operation comes through client and server as it was given: what one of them drops,
 //! no model notices that ignores it.
 
+use futures::stream::BoxStream;
 use parking_lot::Mutex;
 
 use super::*;
 use crate::{
-    Answer, CacheStatus, Condition, Cursor, DeleteOptions, Entry, Error, Expiration, ExpirationRequest,
-    Freshness, GetOptions, Incarnation, ListOptions, Lookup, Metadata, Page, Prefix, PutOptions, ReadOptions,
-    State, Value, Version,
+    Answer, BulkOutcome, CacheStatus, Condition, Cursor, DeleteOptions, Entry, Error, Expiration,
+    ExpirationRequest, Freshness, GetOptions, Incarnation, ListOptions, Lookup, Metadata, Mutation, Page,
+    Prefix, PutOptions, ReadOptions, State, Value, Version,
 };
 
 /// What was asked, in the order it came.
@@ -83,6 +84,14 @@ impl Kv for Recorder {
         self.answer(Asked::Delete(namespace.clone(), key.clone(), options.clone()), ())
     }
 
+    async fn write_many(
+        &self,
+        _: &Namespace,
+        _: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error> {
+        unreachable!()
+    }
+
     async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {
         let page = Page { keys: Vec::new(), cursor: None };
         self.answer(Asked::List(namespace.clone(), options.clone()), page)
@@ -95,7 +104,11 @@ async fn every_option_comes_through() {
     let server = Running::over(recorder.clone(), &Settings::default()).await;
     let client = server.client(Protocol::Http1);
     let (namespace, key) = ("a/b".parse::<Namespace>().unwrap(), Key::new("k /é").unwrap());
-    let read = ReadOptions { cache_ttl: Some(Duration::from_secs(45)), min_version: Some(version()) };
+    let read = ReadOptions {
+        cache_ttl: Some(Duration::from_secs(45)),
+        min_version: Some(version()),
+        from_origin: true,
+    };
 
     let get = GetOptions { read: read.clone(), if_none_match: Some(version()) };
     let answer = client.get(&namespace, &key, &get).await.unwrap();

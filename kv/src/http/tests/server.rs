@@ -1,7 +1,10 @@
 //! What the server does besides the cases: headers of a region, answers that break off, an end in good order.
 
 use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -10,8 +13,8 @@ use tokio::{
 
 use super::*;
 use crate::{
-    Answer, CacheStatus, DeleteOptions, Entry, Error, Freshness, GetOptions, Incarnation, ListOptions,
-    Lookup, Page, PutOptions, ReadOptions, Reason, Served, State, Value, Version,
+    Answer, BulkOutcome, CacheStatus, DeleteOptions, Entry, Error, Freshness, GetOptions, Incarnation,
+    ListOptions, Lookup, Mutation, Page, PutOptions, ReadOptions, Reason, Served, State, Value, Version,
     http::server::{Admin, admin_router},
 };
 
@@ -47,6 +50,14 @@ impl<F: Fn() -> Result<Answer<Lookup>, Error> + Send + Sync + 'static> Kv for Sc
     }
 
     async fn delete(&self, _: &Namespace, _: &Key, _: &DeleteOptions) -> Result<Answer<()>, Error> {
+        unreachable!()
+    }
+
+    async fn write_many(
+        &self,
+        _: &Namespace,
+        _: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error> {
         unreachable!()
     }
 

@@ -1,6 +1,7 @@
 //! One table of cases for every implementation of [`Kv`]: `run_all` over a [`Harness`]. A case says what it
 //! expected and what it got, and every case has a KvNamespace of its own.
 
+mod bulk;
 mod conditions;
 mod expirations;
 mod keys;
@@ -47,10 +48,8 @@ impl Case {
 /// All cases.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    [values::cases(), keys::cases(), lists::cases(), conditions::cases(), expirations::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let parts = [values::cases(), keys::cases(), lists::cases(), conditions::cases(), expirations::cases()];
+    parts.into_iter().flatten().chain(bulk::cases()).collect()
 }
 
 /// Runs all cases, one after the other.

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
-use nearkv::{Key, Kv, PutOptions, Random, Value};
+use nearkv::{Key, Kv, Mutation, PutOptions, Random, Value};
 use tokio::time::{Instant, sleep};
 
 use super::rig::{Process, config, key, root, settings};
 use crate::{
-    origin::{Birth, Mutation, Settings, format::Root},
+    origin::{Birth, Settings, format::Root},
     store::{Object, simulated::Simulated},
 };
 
@@ -63,7 +63,7 @@ async fn a_thousand_puts_by_32_clients_cost_at_most_150_writes_upkeep_included()
     let process = Process::with(&store, 1, unpaced()).await;
     process.origin.set_maintainer(true);
     for start in (0..KEYS).step_by(5000) {
-        process.origin.bulk(&settings(), pairs(start..start + 5000)).await.unwrap();
+        process.origin.write_many(&settings(), pairs(start..start + 5000)).await.unwrap();
     }
     sleep(GRACE * 3).await;
     let before = store.counters();
@@ -93,7 +93,7 @@ async fn a_bulk_of_ten_thousand_pairs_is_some_sixty_segments_one_manifest_and_on
     let process = Process::with(&store, 2, unpaced()).await;
     process.put("before", "x").await.unwrap();
     let (before, started) = (store.counters().writes, Instant::now());
-    let answer = process.origin.bulk(&settings(), pairs(0..10_000)).await.unwrap();
+    let answer = process.origin.write_many(&settings(), pairs(0..10_000)).await.unwrap();
     assert_eq!(answer.body.written, 10_000);
     let writes = store.counters().writes - before;
     println!("{writes} writes in {:?} of virtual time", started.elapsed());
@@ -111,7 +111,7 @@ async fn a_hundred_thousand_keys_are_read_in_one_sweep_of_some_hundreds_of_objec
     let process = Process::with(&store, 3, Settings { budget_bytes: 1 << 30, ..unpaced() }).await;
     process.origin.set_maintainer(true);
     for start in (0..100_000).step_by(10_000) {
-        process.origin.bulk(&settings(), pairs(start..start + 10_000)).await.unwrap();
+        process.origin.write_many(&settings(), pairs(start..start + 10_000)).await.unwrap();
     }
     sleep(GRACE * 3).await;
     process.stop().await;

@@ -1,6 +1,8 @@
-//! Bulk writes as the origin takes them: a stream of mutations, visible by one swap or not at all.
+//! Bulk writes: a stream of mutations, visible by one swap or not at all.
 
-use nearkv::{DeleteOptions, Key, PutOptions, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::{DeleteOptions, Key, PutOptions, Value};
 
 /// One write of a bulk.
 #[derive(Debug)]
@@ -23,8 +25,18 @@ pub enum Mutation {
     },
 }
 
+impl Mutation {
+    /// The key that it writes or removes.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Put { key, .. } | Self::Delete { key, .. } => key,
+        }
+    }
+}
+
 /// What a bulk write changed. Of mutations of the same key the last wins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BulkOutcome {
     /// How many mutations were taken, repeated keys included.
     pub mutations: u64,
