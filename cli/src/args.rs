@@ -8,6 +8,9 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 use nearkv_edge_cache::{RegionName, RegionNameError};
 
+use crate::commands::KvCommand;
+use crate::reach::ClusterArgs;
+
 /// Workers KV for Kubernetes on the command line. As `kubectl-kv` on the PATH it is `kubectl kv`.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-kv", bin_name = "kubectl kv", version, arg_required_else_help = true)]
@@ -20,6 +23,9 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// What asks a server.
+    #[command(flatten)]
+    Kv(Box<KvCommand>),
     /// Run nearkv on this machine, without a cluster: the origin, and an edge per region.
     Dev(DevArgs),
     /// Ask the operator to write a KvNamespace's root anew from memory, where it is missing or damaged. In development
@@ -67,9 +73,9 @@ pub struct RepairArgs {
     /// The KvNamespace.
     pub name: String,
 
-    /// Its Kubernetes namespace (account); without it the current one of the kubeconfig.
-    #[arg(short, long, env = "NEARKV_NAMESPACE")]
-    pub namespace: Option<String>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// An address of this machine that other machines cannot reach.
@@ -160,16 +166,29 @@ mod tests {
         assert!(dev(&["--region", "london"]).unwrap_err().contains("NAME=ADDR"));
     }
 
+    /// Design §3. What is said anew for each entry (`--ttl`, `--prefix`) has none: a forgotten variable would change
+    /// what is written.
     #[test]
-    fn every_flag_has_an_environment_variable() {
+    fn every_flag_that_says_where_or_how_to_run_has_an_environment_variable() {
         use clap::CommandFactory;
+        let mut checked = 0;
         for command in Cli::command().get_subcommands() {
+            let servers = ["dev", "repair"].contains(&command.get_name());
             for flag in command.get_arguments().filter(|a| !a.is_positional()) {
-                if !["help", "version"].contains(&flag.get_id().as_str()) {
+                let says_where = flag.get_help_heading() == Some("Where");
+                if (servers || says_where) && !["help", "version"].contains(&flag.get_id().as_str()) {
                     let name = flag.get_env().unwrap_or_default().to_string_lossy().into_owned();
                     assert!(name.starts_with("NEARKV_"), "{} of {}", flag.get_id(), command.get_name());
+                    checked += 1;
                 }
             }
         }
+        assert!(checked > 10, "{checked} flags");
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
     }
 }

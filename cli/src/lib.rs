@@ -1,6 +1,14 @@
 //! `kubectl kv`: Workers KV on the command line, and the development mode that needs no cluster.
 
 pub mod args;
+pub mod commands;
 pub mod dev;
+pub mod exit;
+pub mod failure;
+pub mod formats;
 pub mod manifest;
+pub mod reach;
 pub mod repair;
+pub mod sink;
+pub mod source;
+pub mod terminal;

@@ -5,13 +5,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use kubectl_kv::args::{Cli, Command};
-use kubectl_kv::{dev, repair};
+use kubectl_kv::exit::Exit;
+use kubectl_kv::failure::Failure;
+use kubectl_kv::{commands, dev, repair};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Exit status after a second signal: 128 and SIGINT, as shells count.
 const ABORTED: i32 = 130;
+/// Exit status when the reader of standard output has gone: 128 and SIGPIPE.
+const CLOSED_PIPE: u8 = 141;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -19,20 +23,30 @@ async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("NEARKV_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
-    let result: Result<(), Box<dyn std::error::Error>> = match cli.command {
+    let result: Result<(), Failure> = match cli.command {
         Command::Dev(args) => match end_on_signal() {
-            Ok(shutdown) => dev::run(args, shutdown).await.map_err(Into::into),
-            Err(error) => Err(format!("failed to listen for signals: {error}").into()),
+            Ok(shutdown) => dev::run(args, shutdown).await.map_err(failed),
+            Err(error) => Err(Failure::new(Exit::Failure, format!("failed to listen for signals: {error}"))),
         },
-        Command::Repair(args) => repair::run(args).await.map_err(Into::into),
+        Command::Repair(args) => repair::run(args).await.map_err(failed),
+        // Dropped where it stands, it takes its half-written files with it.
+        Command::Kv(command) => tokio::select! {
+            result = commands::run(*command) => result,
+            _ = tokio::signal::ctrl_c() => std::process::exit(ABORTED),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
+        Err(failure) if failure.silent => ExitCode::from(CLOSED_PIPE),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit.into()
         }
     }
+}
+
+fn failed(error: impl std::error::Error) -> Failure {
+    Failure::new(Exit::Failure, error.to_string())
 }
 
 /// Cancelled by the first SIGINT or SIGTERM; the second ends the process where it stands.

@@ -3,18 +3,23 @@
 //! manifest.
 
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client, Config};
+use kube::{Api, Client};
 use nearkv::{Clock, SystemClock};
 use nearkv_operator::api::{KvNamespace, REPAIR_ANNOTATION};
 
 use crate::args::RepairArgs;
+use crate::failure::Failure;
+use crate::reach;
 
 /// Why the request cannot be placed.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
     /// There is no usable kubeconfig.
-    #[error("failed to find a cluster: {0}; set KUBECONFIG, or run it where kubectl works")]
-    Cluster(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Cluster(#[from] Failure),
+    /// The cluster cannot be asked.
+    #[error("failed to set up a client of the cluster: {0}")]
+    Client(#[source] Box<kube::Error>),
     /// The API server refuses.
     #[error("failed to annotate KvNamespace {account}/{name}: {source}")]
     Annotate {
@@ -32,12 +37,10 @@ pub enum RepairError {
 /// # Errors
 /// [`RepairError`]; then nothing was asked for.
 pub async fn run(args: RepairArgs) -> Result<(), RepairError> {
-    let RepairArgs { name, namespace } = args;
-    // An error says that one is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = Config::infer().await.map_err(|error| RepairError::Cluster(error.into()))?;
-    let account = namespace.unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config).map_err(|error| RepairError::Cluster(error.into()))?;
+    let RepairArgs { name, cluster } = args;
+    let config = reach::config(&cluster).await?;
+    let account = cluster.namespace.unwrap_or_else(|| config.default_namespace.clone());
+    let client = Client::try_from(config).map_err(|error| RepairError::Client(Box::new(error)))?;
 
     let request = format!("asked at {}", SystemClock.now());
     let patch = serde_json::json!({"metadata": {"annotations": {REPAIR_ANNOTATION: request}}});

@@ -1,0 +1,108 @@
+//! The cluster of the kubeconfig: its service of nearkv, and the pods behind it. What is chosen of them is decided in
+//! `choose`.
+
+use k8s_openapi::api::core::v1::{Pod, Service as ServiceObject};
+use kube::api::ListParams;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config, ResourceExt};
+
+use super::ClusterArgs;
+use super::choose::{self, NAME_LABEL, ServiceName, Unchosen, name_of};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// What to do where the cluster's service cannot be used.
+const ADVICE: &str = "name a server with --server URL, or a service with --service NAMESPACE/NAME";
+
+/// How to reach the cluster that the flags name.
+///
+/// # Errors
+/// Where there is no usable kubeconfig.
+pub async fn config(args: &ClusterArgs) -> Result<Config, Failure> {
+    // An error says that one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
+    let config = match (&args.kubeconfig, &args.context) {
+        (Some(path), _) => match Kubeconfig::read_from(path) {
+            Ok(kubeconfig) => {
+                Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        },
+        (None, Some(_)) => Config::from_kubeconfig(&options).await.map_err(|error| error.to_string()),
+        (None, None) => Config::infer().await.map_err(|error| error.to_string()),
+    };
+    config.map_err(|error| {
+        Failure::new(Exit::Unreachable, format!("failed to find a cluster: {error}"))
+            .with_advice("name a server with --server URL, or a cluster with --kubeconfig and --context")
+    })
+}
+
+/// nearkv's service in a cluster.
+pub(super) struct Service {
+    client: Client,
+    object: ServiceObject,
+    port: i32,
+}
+
+impl Service {
+    /// Finds it by its label, or takes the one that is named.
+    pub(super) async fn find(config: Config, named: Option<&ServiceName>) -> Result<Self, Failure> {
+        let client = Client::try_from(config).map_err(|error| {
+            Failure::new(Exit::Unreachable, format!("failed to set up a client of the cluster: {error}"))
+        })?;
+        let object = match named {
+            Some(ServiceName { namespace, name }) => {
+                let api: Api<ServiceObject> = Api::namespaced(client.clone(), namespace);
+                api.get(name)
+                    .await
+                    .map_err(|error| failed(&format!("get service {namespace}/{name}"), &error))?
+            }
+            None => {
+                let api: Api<ServiceObject> = Api::all(client.clone());
+                let labelled = ListParams::default().labels(&format!("{}={}", NAME_LABEL.0, NAME_LABEL.1));
+                let services = api.list(&labelled).await;
+                let services = services.map_err(|error| failed("list the cluster's services", &error))?;
+                choose::service(services.items).map_err(unchosen)?
+            }
+        };
+        let port = choose::port(&object).map_err(unchosen)?.port;
+        Ok(Self { client, object, port })
+    }
+
+    /// Its URL inside of the cluster.
+    pub(super) fn url(&self) -> String {
+        let namespace = self.object.namespace().unwrap_or_default();
+        format!("http://{}.{namespace}.svc:{}", self.object.name_any(), self.port)
+    }
+
+    /// `NAMESPACE/NAME`.
+    pub(super) fn name(&self) -> String {
+        name_of(&self.object)
+    }
+
+    /// A pod behind it that is ready now, and its port.
+    pub(super) async fn pod(&self) -> Result<(Api<Pod>, String, u16), Failure> {
+        let namespace = self.object.namespace().unwrap_or_default();
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
+        let selector = self.object.spec.iter().flat_map(|spec| spec.selector.iter().flatten());
+        let selector: Vec<String> = selector.map(|(key, value)| format!("{key}={value}")).collect();
+        if selector.is_empty() {
+            return Err(unchosen(Unchosen::NoPod(self.name(), 0)));
+        }
+        let behind = pods.list(&ListParams::default().labels(&selector.join(","))).await;
+        let behind =
+            behind.map_err(|error| failed(&format!("list the pods of service {}", self.name()), &error))?;
+        let port = choose::port(&self.object).map_err(unchosen)?;
+        let (pod, port) = choose::pod(&self.object, port, behind.items).map_err(unchosen)?;
+        Ok((pods, pod, port))
+    }
+}
+
+fn failed(action: &str, error: &kube::Error) -> Failure {
+    Failure::new(Exit::Unreachable, format!("failed to {action}: {error}")).with_advice(ADVICE)
+}
+
+fn unchosen(why: Unchosen) -> Failure {
+    Failure::new(Exit::Unreachable, why.to_string()).with_advice(ADVICE)
+}

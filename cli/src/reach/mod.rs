@@ -1,0 +1,165 @@
+//! How a command reaches a server: the one that `--server` names, or the one in the cluster of the kubeconfig, through
+//! a port-forward. Everything after this sees one HTTP client.
+
+mod choose;
+mod cluster;
+mod tunnel;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use nearkv::Namespace;
+use nearkv::http::client::{Client, ClientSettings};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use cluster::Service;
+use tunnel::Tunnel;
+
+pub use choose::ServiceName;
+pub use cluster::config;
+
+/// The account where neither `-n` nor a kubeconfig names one.
+const DEFAULT_ACCOUNT: &str = "default";
+/// Longest time to make a connection: a person in front of a server far away waits that long, and not longer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest silence of the server: a bulk write of 100 MB is committed before it answers.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Which cluster, as kubectl's flags say it.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Where")]
+pub struct ClusterArgs {
+    /// The Kubernetes namespace of the KvNamespace (its account). Default: that of the kubeconfig's context; with
+    /// --server, `default`.
+    #[arg(short, long, value_name = "NAMESPACE", env = "NEARKV_NAMESPACE")]
+    pub namespace: Option<String>,
+
+    /// The context of the kubeconfig. Default: its current one.
+    #[arg(long, value_name = "CONTEXT", env = "NEARKV_CONTEXT")]
+    pub context: Option<String>,
+
+    /// The kubeconfig. Default: as for kubectl, $KUBECONFIG or ~/.kube/config.
+    #[arg(long, value_name = "FILE", env = "NEARKV_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// Which server.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServerArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
+    /// The URL of a server, an origin or an edge, such as http://127.0.0.1:8700. Then no kubeconfig is read. Default:
+    /// the service labelled app.kubernetes.io/name=nearkv in the cluster, through a port-forward.
+    #[arg(long, value_name = "URL", env = "NEARKV_SERVER", help_heading = "Where")]
+    pub server: Option<String>,
+
+    /// The service in the cluster, where there is more than one of nearkv, or you may not list services.
+    #[arg(
+        long,
+        value_name = "NAMESPACE/NAME",
+        env = "NEARKV_SERVICE",
+        help_heading = "Where",
+        conflicts_with = "server"
+    )]
+    pub service: Option<ServiceName>,
+}
+
+/// A server that can be asked. Dropping it ends the port-forward.
+#[derive(Debug)]
+pub struct Reached {
+    /// The client of it.
+    pub client: Client,
+    account: String,
+    tunnel: Option<Tunnel>,
+}
+
+impl Reached {
+    /// The account: the Kubernetes namespace.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The KvNamespace `name` of the account.
+    ///
+    /// # Errors
+    /// A wrong command line, for what is no name.
+    pub fn namespace(&self, name: &str) -> Result<Namespace, Failure> {
+        namespace(&self.account, name)
+    }
+
+    /// Ends the port-forward, and waits for it.
+    pub async fn end(self) {
+        if let Some(tunnel) = self.tunnel {
+            tunnel.end().await;
+        }
+    }
+}
+
+impl ServerArgs {
+    /// Finds the server. One that is named is not asked for anything yet.
+    ///
+    /// # Errors
+    /// A URL that is none; a cluster that cannot be asked or has no nearkv.
+    pub async fn reach(&self) -> Result<Reached, Failure> {
+        if let Some(url) = &self.server {
+            return Ok(Reached {
+                client: client(url)?,
+                account: self.account_without_cluster(),
+                tunnel: None,
+            });
+        }
+        let (service, account) = self.find().await?;
+        let tunnel = Tunnel::open(service).await?;
+        let client = client(tunnel.url())?;
+        Ok(Reached { client, account, tunnel: Some(tunnel) })
+    }
+
+    /// The URL at which programs reach the server, and the account: that of `--server`, or the service's own in the
+    /// cluster. Nothing is forwarded.
+    ///
+    /// # Errors
+    /// As for [`ServerArgs::reach`].
+    pub async fn address(&self) -> Result<(String, String), Failure> {
+        if let Some(url) = &self.server {
+            client(url)?;
+            return Ok((url.trim_end_matches('/').to_owned(), self.account_without_cluster()));
+        }
+        let (service, account) = self.find().await?;
+        Ok((service.url(), account))
+    }
+
+    async fn find(&self) -> Result<(Service, String), Failure> {
+        let config = config(&self.cluster).await?;
+        let account = self.cluster.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        Ok((Service::find(config, self.service.as_ref()).await?, account))
+    }
+
+    fn account_without_cluster(&self) -> String {
+        self.cluster.namespace.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
+    }
+}
+
+/// The KvNamespace `name` of `account`.
+///
+/// # Errors
+/// A wrong command line, for what is no name.
+pub fn namespace(account: &str, name: &str) -> Result<Namespace, Failure> {
+    Namespace::new(account, name).map_err(|error| {
+        Failure::usage(error.to_string())
+            .with_advice("NAME is that of the KvNamespace object; -n is the account")
+    })
+}
+
+fn client(url: &str) -> Result<Client, Failure> {
+    let settings = ClientSettings {
+        connect_timeout: CONNECT_TIMEOUT,
+        read_timeout: READ_TIMEOUT,
+        ..ClientSettings::default()
+    };
+    Client::new(url, &settings).map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+}
