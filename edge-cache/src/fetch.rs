@@ -149,7 +149,7 @@ impl<K: Kv> Shared<K> {
     }
 
     /// Waits for an answer, and tells the circuit and the metrics what came, or did not come.
-    async fn hear<T>(
+    pub(crate) async fn hear<T>(
         &self,
         operation: Operation,
         answer: impl Future<Output = Result<T, Error>>,

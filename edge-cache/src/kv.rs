@@ -27,6 +27,9 @@ impl<K: Kv> Kv for EdgeCache<K> {
         key: &Key,
         options: &GetOptions,
     ) -> Result<Answer<Lookup>, Error> {
+        if options.read.from_origin {
+            return self.shared.get_past(namespace, key, options).await;
+        }
         let reading = self.shared.read(Slot::entry(namespace, key), &options.read).await;
         let reading = self.shared.metrics.read(Operation::Get, reading)?;
         let body = match &reading.held.body {
@@ -47,6 +50,9 @@ impl<K: Kv> Kv for EdgeCache<K> {
         keys: &[Key],
         options: &ReadOptions,
     ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
+        if options.from_origin {
+            return self.shared.get_many_past(namespace, keys, options).await;
+        }
         let slots: Vec<Slot> = keys.iter().map(|key| Slot::entry(namespace, key)).collect();
         let mut readings = stream::iter(slots)
             .map(|slot| async move { self.shared.read(slot, options).await })
@@ -99,6 +105,9 @@ impl<K: Kv> Kv for EdgeCache<K> {
     }
 
     async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {
+        if options.read.from_origin {
+            return self.shared.list_past(namespace, options).await;
+        }
         let reading = self.shared.read(Slot::list(namespace, options), &options.read).await;
         let reading = self.shared.metrics.read(Operation::List, reading)?;
         Ok(Answer { body: unexpired(&reading), state: reading.state() })

@@ -10,13 +10,13 @@
 //!
 //! ```no_run
 //! # use std::sync::Arc;
-//! # use nearkv::{Kv, http::server::serve};
+//! # use nearkv::{Kv, Namespaces, http::server::serve};
 //! # use nearkv_edge_cache::{Region, Settings};
 //! # use tokio_util::sync::CancellationToken;
-//! # async fn run(origin: Arc<dyn Kv>, stop: CancellationToken) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn run(origin: Arc<dyn Kv>, namespaces: Arc<dyn Namespaces>, stop: CancellationToken) -> Result<(), Box<dyn std::error::Error>> {
 //! let london = Region::new("london".parse()?, origin, &Settings::default());
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8701").await?;
-//! serve(listener, london.router(), stop).await?;
+//! serve(listener, london.router(namespaces), stop).await?;
 //! london.cache.shutdown().await;
 //! # Ok(())
 //! # }
@@ -36,6 +36,7 @@ mod landing;
 mod life;
 mod lists;
 mod metrics;
+mod past;
 mod region;
 pub mod run;
 mod settings;

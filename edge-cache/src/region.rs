@@ -1,11 +1,11 @@
-//! One region's edge, ready to be listened on: the cache, and the binding face over it. The binary runs one over
+//! One region's edge, ready to be listened on: the cache, and both faces over it. The binary runs one over
 //! the HTTP client; development mode runs one per region in one process, over the origin itself.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use axum::Router;
 use nearkv::{
-    Kv,
+    Kv, Namespaces,
     http::server::{self, Admin},
 };
 
@@ -60,10 +60,10 @@ impl<K: Kv> Region<K> {
         Self { name, cache: EdgeCache::new(upstream, settings) }
     }
 
-    /// The binding face over the cache, for a data listener.
-    pub fn router(&self) -> Router {
+    /// Both faces over the cache, for a data listener. `namespaces` is upstream's: an edge keeps nothing of it.
+    pub fn router(&self, namespaces: Arc<dyn Namespaces>) -> Router {
         let settings = server::Settings { region: Some(self.name.to_string()) };
-        server::router(Arc::new(self.cache.clone()), &settings)
+        server::router(Arc::new(self.cache.clone()), namespaces, &settings)
     }
 
     /// `/livez`, `/readyz` and `/metrics`, for an admin listener. Ready once upstream has answered for the first

@@ -1,6 +1,6 @@
 //! The process `nearkv-edge-cache`: listeners, the first question to the origin, and an orderly end.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use nearkv::{
     Error, GetOptions, Key, Kv, Namespace,
@@ -78,6 +78,7 @@ pub async fn run_until(args: Args, stop: CancellationToken) -> Result<(), RunErr
     let settings = args.settings();
     let data = listen(args.listen, "--listen").await?;
     let admin = listen(args.admin_listen, "--admin-listen").await?;
+    let namespaces = Arc::new(client.clone());
     let region = Region::new(args.region, client, &settings);
     tracing::info!(
         origin = args.origin,
@@ -91,8 +92,10 @@ pub async fn run_until(args: Args, stop: CancellationToken) -> Result<(), RunErr
     let admin_stop = CancellationToken::new();
     let admin = serve(admin, region.admin_router(&args.origin), admin_stop.clone());
     let data = async {
-        let served =
-            tokio::join!(serve(data, region.router(), stop.clone()), first_answer(&region.cache, &stop),);
+        let served = tokio::join!(
+            serve(data, region.router(namespaces), stop.clone()),
+            first_answer(&region.cache, &stop),
+        );
         region.cache.shutdown().await;
         admin_stop.cancel();
         served

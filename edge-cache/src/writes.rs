@@ -29,6 +29,9 @@ use crate::{
     slot::Slot,
 };
 
+/// What a client reads whose write was not sent.
+const UNWRITTEN: &str = "The origin cannot be reached; nothing was written; try again";
+
 /// What an acknowledged put made true, where this edge can know it: all of the bytes, and a moment of expiration
 /// that is not the origin's to compute.
 pub(crate) struct Known {
@@ -108,7 +111,7 @@ impl<K: Kv> Shared<K> {
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         if let Err(wait) = self.circuit.admit_write(Instant::now()) {
-            return Err(unreachable(wait));
+            return Err(unreachable(UNWRITTEN, wait));
         }
         let (shared, doubted) = (self.clone(), touched.clone());
         let task = self.tasks.spawn(async move {
@@ -127,7 +130,9 @@ impl<K: Kv> Shared<K> {
                 }
                 Err(_) => {}
             }
-            result.map_err(|error| if is_silence(&error) { unreachable(CIRCUIT_COOLDOWN) } else { error })
+            result.map_err(
+                |error| if is_silence(&error) { unreachable(UNWRITTEN, CIRCUIT_COOLDOWN) } else { error },
+            )
         });
         task.await.unwrap_or_else(|broken| {
             self.doubt_all(&touched);
@@ -182,9 +187,8 @@ impl<K: Kv> Shared<K> {
     }
 }
 
-fn unreachable(wait: Duration) -> Error {
-    Error::new(Reason::Unavailable, "The origin cannot be reached; nothing was written; try again")
-        .with_retry_after(wait.max(CIRCUIT_COOLDOWN))
+pub(crate) fn unreachable(text: &'static str, wait: Duration) -> Error {
+    Error::new(Reason::Unavailable, text).with_retry_after(wait.max(CIRCUIT_COOLDOWN))
 }
 
 pub(crate) fn proof(ticket: Ticket, sent: Instant, state: &nearkv::State) -> Proof {

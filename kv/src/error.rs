@@ -38,6 +38,8 @@ reasons! {
     KeyEmpty = "key-empty", 400;
     /// The key is `.` or `..`.
     KeyIllegal = "key-illegal", 400;
+    /// There is no entry under the key (REST only; the binding face answers 404 without a reason).
+    KeyMissing = "key-missing", 404;
     /// The key or prefix has more than 512 bytes.
     KeyTooLong = "key-too-long", 414;
     /// `cache_ttl` is no integer of at least 30.
@@ -60,12 +62,16 @@ reasons! {
     CursorInvalid = "cursor-invalid", 400;
     /// A bulk get asks for a type other than `text` and `json`.
     TypeInvalid = "type-invalid", 400;
+    /// A bulk get of type `text` over REST met a value that is not UTF-8.
+    ValueNotText = "value-not-text", 400;
     /// A bulk get asks for no key or more than 100.
     KeyCountInvalid = "key-count-invalid", 400;
     /// A bulk get of type `json` met a value that is none.
     ValueNotJson = "value-not-json", 400;
     /// The values of a bulk get have more than 25 MB together.
     TotalTooLarge = "total-too-large", 413;
+    /// A bulk put or bulk delete is longer than 100 MB, or an element of it than a value can be.
+    BulkTooLarge = "bulk-too-large", 413;
     /// A request body is not what the operation takes.
     BodyInvalid = "body-invalid", 400;
     /// A request body is of another media type than the operation takes.
@@ -312,6 +318,12 @@ impl Error {
     #[must_use]
     pub fn value_not_json() -> Self {
         Self::new(Reason::ValueNotJson, "At least one of the requested keys corresponds to a non-json value")
+    }
+
+    /// A bulk get of type `text` over REST met a value that is not UTF-8.
+    #[must_use]
+    pub fn value_not_text() -> Self {
+        Self::new(Reason::ValueNotText, "At least one of the requested keys corresponds to a non-text value")
     }
 
     /// The values of a bulk get are too large together.

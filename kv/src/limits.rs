@@ -20,3 +20,13 @@ pub const MIN_CACHE_TTL: Duration = Duration::from_secs(30);
 pub const MIN_EXPIRATION_TTL: Duration = Duration::from_secs(60);
 /// Longest title of a KvNamespace, in characters (contract §3.1).
 pub const MAX_TITLE_CHARS: usize = 512;
+/// Most pairs in one bulk put, and most keys in one bulk delete (contract §4.1).
+pub const MAX_BULK_WRITES: u64 = 10_000;
+/// Longest body of a bulk put or bulk delete, in bytes (contract §4.1).
+pub const MAX_BULK_BYTES: u64 = 100 * 1024 * 1024;
+/// Fewest keys that a page of a list over REST may be asked for (contract §3.1).
+pub const MIN_REST_LIST_KEYS: usize = 10;
+/// Most KvNamespaces on one page over REST: what wrangler asks for (contract §3.3).
+pub const MAX_REST_NAMESPACES: usize = 1000;
+/// KvNamespaces on a page over REST that is asked for without a size.
+pub const REST_NAMESPACES: usize = 20;

@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod cli;
 pub mod controller;
 pub mod lease;
+pub mod managed;
 pub mod metrics;
 pub mod origin;
 pub mod serve;

@@ -127,7 +127,7 @@ async fn edge(ttl: Duration) -> nearkv_tests::Result<(Process, SocketAddr)> {
     let kv = Arc::new(Everything::new(ttl));
     tokio::spawn(server::serve(
         listener,
-        server::router(kv, &server::Settings { region: None }),
+        server::binding_router(kv, &server::Settings { region: None }),
         CancellationToken::new(),
     ));
     let binaries = tokio::task::spawn_blocking(Binaries::build).await.expect("building does not panic")?;

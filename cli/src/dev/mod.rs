@@ -6,6 +6,7 @@ mod catalog;
 mod console;
 mod follow;
 mod kept;
+mod namespaces;
 mod objects;
 mod servers;
 mod world;
@@ -19,6 +20,7 @@ use nearkv::{Clock, Random, SystemClock};
 use nearkv_operator::origin::{self, Origin};
 use nearkv_operator::store::{Directory, OpenError};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::banner::banner;
@@ -28,6 +30,7 @@ pub use self::follow::FollowError as WatchError;
 use self::follow::Follower;
 pub use self::kept::KeepError;
 use self::kept::{DATA, Kept};
+use self::namespaces::{Managed, Request};
 pub use self::servers::BindError;
 use self::servers::Listeners;
 pub use self::world::FollowError;
@@ -101,6 +104,7 @@ pub async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<(), DevEr
     // The origin ends last: what the servers still answer has to be committed.
     let origin_end = CancellationToken::new();
     let running = tokio::spawn(origin.clone().run(origin_end.clone()));
+    let (managed, mut requests) = Managed::new(known.clone());
     let mut world =
         World::new(objects, Parts { kept, directory, origin: origin.clone(), known, clock, random, console });
 
@@ -112,11 +116,13 @@ pub async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<(), DevEr
         world.take(manifests).await?;
         let addresses = listeners.addresses().map_err(DevError::Serve)?;
         let servers_end = shutdown.child_token();
-        let servers = listeners.serve(&origin, &servers_end);
+        let servers = listeners.serve(&origin, &managed, &servers_end);
         console.say(&banner(&args.data, &addresses, &world.objects.all));
         console.say("ready");
 
-        let followed = follow(&mut world, &mut follower, &args, &shutdown).await;
+        let followed = follow(&mut world, &mut follower, &mut requests, &args, &shutdown).await;
+        // Who still waits for a change is told that there will be none.
+        drop(requests);
         servers_end.cancel();
         let served = servers.join().await.map_err(|error| DevError::Serve(io::Error::other(error)));
         followed.and(served)
@@ -130,11 +136,12 @@ pub async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<(), DevEr
     served
 }
 
-/// Takes every change of the manifests and of the data's health until `shutdown`. A manifest that is broken is told, and
+/// Takes every change of the manifests, of the data's health, and those asked for over REST, until `shutdown`. A manifest that is broken is told, and
 /// changes nothing.
 async fn follow(
     world: &mut World,
     follower: &mut Follower,
+    requests: &mut mpsc::Receiver<Request>,
     args: &DevArgs,
     shutdown: &CancellationToken,
 ) -> Result<(), DevError> {
@@ -150,6 +157,7 @@ async fn follow(
                     "the changed manifests are not taken; what was there stays in force:\n{faults}"
                 )),
             },
+            Some(request) = requests.recv() => namespaces::answer(world, request).await,
             changed = health.recv() => match changed {
                 Ok(namespace) => world.reconcile(&namespace).await?,
                 Err(RecvError::Lagged(_)) => world.reconcile_all().await?,

@@ -81,6 +81,26 @@ impl Objects {
     }
 }
 
+impl Objects {
+    /// Whether the KvNamespace is in a manifest that is followed.
+    pub(super) fn is_followed(&self, namespace: &Namespace) -> bool {
+        self.followed_namespaces.contains(namespace)
+    }
+
+    /// Puts an object in place of what is there of it, as `kubectl apply` would.
+    pub(super) fn put(&mut self, namespace: &Namespace, object: KvNamespace, random: &Random) {
+        let present = self.all.namespaces.get(namespace);
+        let object = stored(object, namespace, present, random);
+        self.all.namespaces.insert(namespace.clone(), object);
+    }
+}
+
+/// The title of a KvNamespace: its own, or else its name (design §3).
+pub(super) fn title_of(object: &KvNamespace) -> String {
+    let name = || object.metadata.name.clone().unwrap_or_default();
+    object.spec.title.clone().unwrap_or_else(name)
+}
+
 /// The manifest as an API server stores it: with the UID of its first day, the generation of its spec, and the
 /// status that it had.
 fn stored(

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::namespaces::Managed;
 use crate::args::{DevArgs, Loopback};
 
 /// Bound listeners.
@@ -59,14 +60,19 @@ impl Listeners {
     }
 
     /// Serves the origin, and an edge around it per region, until `shutdown`; requests in flight are answered.
-    pub(super) fn serve(self, origin: &Arc<Origin>, shutdown: &CancellationToken) -> Servers {
+    pub(super) fn serve(
+        self,
+        origin: &Arc<Origin>,
+        managed: &Arc<Managed>,
+        shutdown: &CancellationToken,
+    ) -> Servers {
         let mut tasks = JoinSet::new();
-        let router = server::router(origin.clone(), &server::Settings::default());
+        let router = server::router(origin.clone(), managed.clone(), &server::Settings::default());
         tasks.spawn(serve(self.origin, router, shutdown.clone()));
         let mut edges = Vec::new();
         for (name, listener) in self.regions {
             let region = Region::new(name, origin.clone(), &Settings::default());
-            tasks.spawn(serve(listener, region.router(), shutdown.clone()));
+            tasks.spawn(serve(listener, region.router(managed.clone()), shutdown.clone()));
             edges.push(region.cache);
         }
         Servers { tasks, edges }

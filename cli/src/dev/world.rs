@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use nearkv::{Clock, Namespace, Random};
+use nearkv::{Clock, Error, Namespace, NamespaceInfo, Random, Reason, check_title, namespace_for_title};
 use nearkv_operator::api::{KvNamespace, PolicySpec};
 use nearkv_operator::controller::{
     ConfigMaps, DereferenceError, Event, Memory, ReconcileError, Reconciled, config_of, is_ending, reconcile,
@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep};
 use super::catalog::Known;
 use super::console::Console;
 use super::kept::{KeepError, Kept};
-use super::objects::{Changes, ConfigMapName, Objects, uid_of};
+use super::objects::{Changes, ConfigMapName, Objects, title_of, uid_of};
 use crate::manifest::Manifests;
 
 /// How long a KvNamespace's data may take to be loaded before development mode goes on without them: 64 MiB of
@@ -69,6 +69,17 @@ pub enum FollowError {
     },
 }
 
+/// Why a change that was asked for over REST is not made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ChangeError {
+    /// It may not be made.
+    #[error(transparent)]
+    Refused(#[from] Error),
+    /// It cannot be made.
+    #[error(transparent)]
+    Failed(#[from] FollowError),
+}
+
 /// The parts that a [`World`] works on.
 pub(super) struct Parts {
     pub(super) kept: Kept,
@@ -99,7 +110,7 @@ impl World {
             }
             let failed = |source| FollowError::Reconcile { namespace: namespace.clone(), source };
             let config = config_of(&with_uid(object)).map_err(|error| failed(error.into()))?;
-            self.known.insert(config.clone());
+            self.known.insert(config.clone(), title_of(object));
             self.origin.configure(config);
             let has_data = object.status.as_ref().is_some_and(|status| status.version.is_some());
             if has_data && let Some(fault) = self.load(namespace).await {
@@ -187,7 +198,7 @@ impl World {
             Memory::of(Some(&status))
         });
         let desired = with_uid(object);
-        self.known.insert(config_of(&desired).map_err(|error| failed(error.into()))?);
+        self.known.insert(config_of(&desired).map_err(|error| failed(error.into()))?, title_of(&desired));
 
         let deadline = Instant::now() + SETTLE_LIMIT;
         loop {
@@ -218,6 +229,78 @@ impl World {
         }
     }
 
+    /// Creates a KvNamespace with this title, as REST asks for it. It is loaded when this returns.
+    pub(super) async fn create(&mut self, account: &str, title: &str) -> Result<NamespaceInfo, ChangeError> {
+        self.free_title(account, title, None)?;
+        let mut salt = 0;
+        let namespace = loop {
+            let namespace = namespace_for_title(account, title, salt)?;
+            if !self.objects.all.namespaces.contains_key(&namespace) {
+                break namespace;
+            }
+            salt += 1;
+        };
+        let mut object = KvNamespace::new(namespace.name(), Default::default());
+        object.spec.title = Some(title.to_owned());
+        self.apply(&namespace, object).await?;
+        if is_loading(&self.origin, &namespace) {
+            return Err(Error::namespace_loading(&namespace).into());
+        }
+        Ok(NamespaceInfo { namespace, title: title.to_owned() })
+    }
+
+    /// Gives a KvNamespace another title.
+    pub(super) async fn rename(
+        &mut self,
+        namespace: &Namespace,
+        title: &str,
+    ) -> Result<NamespaceInfo, ChangeError> {
+        let mut object = self.changeable(namespace)?.clone();
+        self.free_title(namespace.account(), title, Some(namespace))?;
+        object.spec.title = Some(title.to_owned());
+        self.apply(namespace, object).await?;
+        Ok(NamespaceInfo { namespace: namespace.clone(), title: title.to_owned() })
+    }
+
+    /// Deletes a KvNamespace.
+    pub(super) async fn delete(&mut self, namespace: &Namespace) -> Result<NamespaceInfo, ChangeError> {
+        let object = self.changeable(namespace)?.clone();
+        self.objects.all.namespaces.remove(namespace);
+        let title = title_of(&object);
+        self.remove(namespace, object).await?;
+        Ok(NamespaceInfo { namespace: namespace.clone(), title })
+    }
+
+    async fn apply(&mut self, namespace: &Namespace, object: KvNamespace) -> Result<(), FollowError> {
+        self.objects.put(namespace, object, &self.random);
+        if let Some(object) = self.objects.all.namespaces.get(namespace) {
+            self.kept.keep_namespace(namespace, object)?;
+        }
+        self.reconcile(namespace).await
+    }
+
+    /// A KvNamespace that is in no manifest that is followed: such a one would be put back at the next change of it.
+    fn changeable(&self, namespace: &Namespace) -> Result<&KvNamespace, Error> {
+        if self.objects.is_followed(namespace) {
+            let text = format!(
+                "KvNamespace {namespace} belongs to a manifest given with -f; please change it there"
+            );
+            return Err(Error::new(Reason::NamespaceDeclared, text));
+        }
+        let object = self.objects.all.namespaces.get(namespace);
+        object.ok_or_else(|| Error::namespace_unknown(namespace.account(), namespace.id()))
+    }
+
+    /// Whether the title may be given to a KvNamespace of the account, other than to the one that has it.
+    fn free_title(&self, account: &str, title: &str, own: Option<&Namespace>) -> Result<(), Error> {
+        check_title(title)?;
+        let mut others = self.objects.all.namespaces.iter().filter(|(namespace, _)| Some(*namespace) != own);
+        if others.any(|(other, object)| other.account() == account && title_of(object) == title) {
+            return Err(Error::title_taken(account, title));
+        }
+        Ok(())
+    }
+
     /// What a cluster does when a KvNamespace is deleted. Its manifest is kept with the mark of its end until its data
     /// have gone, so that a removal that is cut off goes on at the next start.
     async fn remove(&mut self, namespace: &Namespace, mut object: KvNamespace) -> Result<(), FollowError> {
@@ -237,7 +320,7 @@ impl World {
         }
         self.kept.drop_namespace(namespace)?;
         let fate = if retained { "its data stay (deletionPolicy: Retain)" } else { "its data are removed" };
-        self.console.say(&format!("{namespace}: its manifest is gone; {fate}"));
+        self.console.say(&format!("{namespace}: it is gone; {fate}"));
         Ok(())
     }
 }

@@ -96,7 +96,7 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let settings = server::Settings { region: Some("test".to_owned()) };
-        let serving = serve(listener, server::router(kv, &settings), stop.clone());
+        let serving = serve(listener, server::binding_router(kv, &settings), stop.clone());
         let task = tokio::spawn(async move { serving.await.unwrap() });
         Self { address, stop, task }
     }

@@ -95,7 +95,7 @@ async fn the_process_waits_for_its_origin_outlives_it_and_ends_in_order() {
 
     let stop = CancellationToken::new();
     let listener = TcpListener::bind(origin).await.unwrap();
-    let router = server::router(memory, &server::Settings::default());
+    let router = server::binding_router(memory, &server::Settings::default());
     let serving = tokio::spawn(serve(listener, router, stop.clone()));
     process.until_ready_says("200 OK").await;
 

@@ -19,8 +19,10 @@ use parking_lot::Mutex;
 use crate::{
     Answer, BulkOutcome, CacheStatus, Clock, Condition, Cursor, DeleteOptions, Entry, Error, Expiration,
     Freshness, GetOptions, Incarnation, Key, Kv, ListOptions, Listed, Lookup, Metadata, Mutation, Namespace,
-    Page, PutOptions, Random, ReadOptions, State, UnixMillis, Value, Version,
+    NamespaceId, NamespaceInfo, Namespaces, Page, PutOptions, Random, ReadOptions, State, UnixMillis, Value,
+    Version, check_title,
     limits::{MAX_LIST_KEYS, MIN_EXPIRATION_TTL},
+    namespace_for_title,
 };
 
 /// A clock that stands still until it is told otherwise.
@@ -57,6 +59,7 @@ pub struct Memory {
 /// One KvNamespace.
 #[derive(Clone)]
 struct Data {
+    title: String,
     version: Version,
     minimum_ttl: Duration,
     declared: BTreeSet<Key>,
@@ -88,7 +91,12 @@ impl Memory {
 
     /// Creates a KvNamespace, or replaces it by an empty one of another incarnation.
     pub fn create(&self, namespace: &Namespace) {
+        self.create_titled(namespace, namespace.name());
+    }
+
+    fn create_titled(&self, namespace: &Namespace, title: &str) {
         let data = Data {
+            title: title.to_owned(),
             version: Version::new(Incarnation::mint(&self.random), 0),
             minimum_ttl: MIN_EXPIRATION_TTL,
             declared: BTreeSet::new(),
@@ -327,5 +335,60 @@ impl Kv for Memory {
             let page = Page { cursor: after.map(|after| Cursor { incarnation, after }), keys };
             Ok(self.answer(page, data.version, now))
         })
+    }
+}
+
+#[async_trait]
+impl Namespaces for Memory {
+    async fn accounts(&self) -> Result<Vec<String>, Error> {
+        let namespaces = self.namespaces.lock();
+        let mut accounts: Vec<_> =
+            namespaces.keys().map(|namespace| namespace.account().to_owned()).collect();
+        accounts.dedup();
+        Ok(accounts)
+    }
+
+    async fn list(&self, account: &str) -> Result<Vec<NamespaceInfo>, Error> {
+        let namespaces = self.namespaces.lock();
+        let own = namespaces.iter().filter(|(namespace, _)| namespace.account() == account);
+        let info = |(namespace, data): (&Namespace, &Data)| NamespaceInfo {
+            namespace: namespace.clone(),
+            title: data.title.clone(),
+        };
+        Ok(own.map(info).collect())
+    }
+
+    async fn find(&self, account: &str, id: NamespaceId) -> Result<Option<NamespaceInfo>, Error> {
+        Ok(Namespaces::list(self, account).await?.into_iter().find(|info| info.namespace.id() == id))
+    }
+
+    async fn create(&self, account: &str, title: &str) -> Result<NamespaceInfo, Error> {
+        if Namespaces::list(self, account).await?.iter().any(|info| info.title == title) {
+            return Err(Error::title_taken(account, title));
+        }
+        let namespace = namespace_for_title(account, title, 0)?;
+        self.create_titled(&namespace, title);
+        Ok(NamespaceInfo { namespace, title: title.to_owned() })
+    }
+
+    async fn rename(&self, account: &str, id: NamespaceId, title: &str) -> Result<NamespaceInfo, Error> {
+        check_title(title)?;
+        let all = Namespaces::list(self, account).await?;
+        if all.iter().any(|info| info.title == title && info.namespace.id() != id) {
+            return Err(Error::title_taken(account, title));
+        }
+        let found = all.into_iter().find(|info| info.namespace.id() == id);
+        let namespace = found.ok_or_else(|| Error::namespace_unknown(account, id))?.namespace;
+        self.with(&namespace, |data, _| {
+            data.title = title.to_owned();
+            Ok(())
+        })?;
+        Ok(NamespaceInfo { namespace, title: title.to_owned() })
+    }
+
+    async fn delete(&self, account: &str, id: NamespaceId) -> Result<(), Error> {
+        let found = self.find(account, id).await?.ok_or_else(|| Error::namespace_unknown(account, id))?;
+        self.remove(&found.namespace);
+        Ok(())
     }
 }

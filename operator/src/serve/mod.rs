@@ -22,6 +22,7 @@ use crate::{
     cli::RunArgs,
     controller::{self, run::Controller},
     lease::{self, LeaseSettings},
+    managed::Managed,
     metrics::Metrics,
     origin::{Origin, PacingSettings, Settings},
     store::Cluster,
@@ -102,8 +103,9 @@ pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
         followers.push(follower);
     }
     reconciling.add(maintain(Arc::clone(&origin), led.clone(), reconciling.token()));
-    election.add(lease::run(client, lease, clock, leading, election.token()));
+    election.add(lease::run(client.clone(), lease, clock, leading, election.token()));
 
+    let managed = Arc::new(Managed::new(client.clone(), followers.clone(), Arc::clone(&origin)));
     let status = Status {
         origin: Arc::clone(&origin),
         followers,
@@ -115,7 +117,7 @@ pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
     admin.add_fallible(server::serve(admin_listener, admin_router(Arc::new(status)), admin.token()));
     data.add_fallible(server::serve(
         data_listener,
-        router(origin, &server::Settings::default()),
+        router(origin, managed, &server::Settings::default()),
         data.token(),
     ));
 

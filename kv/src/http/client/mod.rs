@@ -4,6 +4,7 @@
 mod answers;
 mod bodies;
 mod failures;
+mod namespaces;
 mod requests;
 mod settings;
 

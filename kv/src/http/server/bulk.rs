@@ -15,7 +15,7 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    Entry, Error, Key, Metadata, Namespace, Reason,
+    Entry, Error, Expiration, Key, Metadata, Namespace, Reason,
     limits::{MAX_BULK_GET_BYTES, MAX_BULK_GET_KEYS},
 };
 
@@ -36,20 +36,48 @@ struct Given {
     cache_ttl: Option<serde_json::Value>,
 }
 
-/// How values are written.
+/// A bulk get that was read.
+pub(super) struct BulkGet {
+    /// Each key once.
+    pub(super) keys: Vec<Key>,
+    pub(super) style: Style,
+    /// The reader's bound on the age, as it was given.
+    cache_ttl: Option<String>,
+}
+
+/// How the values are written.
+#[derive(Clone, Copy)]
+pub(super) struct Style {
+    kind: Kind,
+    with_metadata: bool,
+    face: Flavour,
+}
+
+/// Whose contract the answer keeps: §1.4 or §3.1.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flavour {
+    /// A text that is not UTF-8 is made one, as `get` with type text does.
+    Binding,
+    /// A text that is not UTF-8 is refused, and expirations stand beside the metadata.
+    Rest,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
     Json,
 }
 
-impl Face {
-    pub(super) async fn bulk_get(
-        &self,
-        namespace: &Namespace,
-        asked: &Asked<'_>,
-        upload: Option<&Upload>,
-    ) -> Result<Response, Error> {
+/// An entry with its value in memory.
+pub(super) struct Whole {
+    value: Vec<u8>,
+    metadata: Option<Metadata>,
+    expiration: Option<Expiration>,
+}
+
+impl BulkGet {
+    /// Reads the request's body.
+    pub(super) async fn read(upload: Option<&Upload>, face: Flavour) -> Result<Self, Error> {
         let body = match upload {
             Some(upload) => upload.bytes(MAX_BODY_BYTES).await?,
             None => Some(Bytes::new()),
@@ -62,13 +90,26 @@ impl Face {
         })?;
         let kind = kind(given.r#type.as_ref())?;
         let keys = keys(&given.keys)?;
+        let style = Style { kind, with_metadata: given.with_metadata.unwrap_or_default(), face };
+        Ok(Self { keys, style, cache_ttl: given.cache_ttl.as_ref().map(text) })
+    }
+}
+
+impl Face {
+    pub(super) async fn bulk_get(
+        &self,
+        namespace: &Namespace,
+        asked: &Asked<'_>,
+        upload: Option<&Upload>,
+    ) -> Result<Response, Error> {
+        let BulkGet { keys, style, cache_ttl } = BulkGet::read(upload, Flavour::Binding).await?;
         let mut options = asked.read_options()?;
-        if let Some(ttl) = &given.cache_ttl {
-            options.cache_ttl = Some(parse_cache_ttl(&text(ttl))?);
+        if let Some(ttl) = cache_ttl {
+            options.cache_ttl = Some(parse_cache_ttl(&ttl)?);
         }
         let answer = self.kv.get_many(namespace, &keys, &options).await?;
         let values = read_values(answer.body).await?;
-        let written = write(&keys, &values, kind, given.with_metadata.unwrap_or_default())?;
+        let written = write(&keys, &values, style)?;
         let mut reply = Reply::new(&answer.state, self.cache.as_deref()).cf_cache_status(&answer.state);
         reply.content_type("application/json");
         Ok(reply.finish(StatusCode::OK, Body::from(written)))
@@ -99,7 +140,7 @@ fn keys(given: &[String]) -> Result<Vec<Key>, Error> {
 
 /// Reads the values into memory, unless they announce to be too large together; what announces nothing is
 /// counted while it is read.
-async fn read_values(entries: Vec<Option<Entry>>) -> Result<Vec<Option<(Vec<u8>, Option<Metadata>)>>, Error> {
+pub(super) async fn read_values(entries: Vec<Option<Entry>>) -> Result<Vec<Option<Whole>>, Error> {
     let announced: u64 = entries.iter().flatten().filter_map(|entry| entry.value.length()).sum();
     if announced > MAX_BULK_GET_BYTES {
         return Err(Error::total_too_large());
@@ -107,7 +148,7 @@ async fn read_values(entries: Vec<Option<Entry>>) -> Result<Vec<Option<(Vec<u8>,
     let mut total = 0u64;
     let mut values = Vec::with_capacity(entries.len());
     for entry in entries {
-        let Some(Entry { value, metadata, .. }) = entry else {
+        let Some(Entry { value, metadata, expiration, version: _ }) = entry else {
             values.push(None);
             continue;
         };
@@ -121,17 +162,14 @@ async fn read_values(entries: Vec<Option<Entry>>) -> Result<Vec<Option<(Vec<u8>,
             }
             bytes.extend_from_slice(&chunk);
         }
-        values.push(Some((bytes, metadata)));
+        values.push(Some(Whole { value: bytes, metadata, expiration }));
     }
     Ok(values)
 }
 
-fn write(
-    keys: &[Key],
-    values: &[Option<(Vec<u8>, Option<Metadata>)>],
-    kind: Kind,
-    with_metadata: bool,
-) -> Result<Vec<u8>, Error> {
+/// The values as one JSON object.
+pub(super) fn write(keys: &[Key], values: &[Option<Whole>], style: Style) -> Result<Vec<u8>, Error> {
+    let Style { kind, with_metadata, face } = style;
     let mut body = vec![b'{'];
     for (key, value) in keys.iter().zip(values) {
         if body.len() > 1 {
@@ -139,17 +177,20 @@ fn write(
         }
         write_string(&mut body, key.as_str())?;
         body.push(b':');
-        let Some((value, metadata)) = value else {
+        let Some(Whole { value, metadata, expiration }) = value else {
             body.extend_from_slice(b"null");
             continue;
         };
         if with_metadata {
             body.extend_from_slice(b"{\"value\":");
         }
-        match kind {
-            // Lossy, as `get` with type text is.
-            Kind::Text => write_string(&mut body, &String::from_utf8_lossy(value))?,
-            Kind::Json => {
+        match (kind, face) {
+            (Kind::Text, Flavour::Binding) => write_string(&mut body, &String::from_utf8_lossy(value))?,
+            (Kind::Text, Flavour::Rest) => {
+                let text = std::str::from_utf8(value).map_err(|_| Error::value_not_text())?;
+                write_string(&mut body, text)?;
+            }
+            (Kind::Json, _) => {
                 let value: &RawValue = serde_json::from_slice(value).map_err(|_| Error::value_not_json())?;
                 body.extend_from_slice(value.get().as_bytes());
             }
@@ -157,6 +198,9 @@ fn write(
         if with_metadata {
             body.extend_from_slice(b",\"metadata\":");
             body.extend_from_slice(metadata.as_ref().map_or("null", Metadata::as_str).as_bytes());
+            if let Some(expiration) = expiration.filter(|_| face == Flavour::Rest) {
+                body.extend_from_slice(format!(",\"expiration\":{expiration}").as_bytes());
+            }
             body.push(b'}');
         }
     }

@@ -100,11 +100,20 @@ fn refusal_with(error: &Error, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut values = Values::default();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    refusal_headers(error, headers);
+    if let Ok(phrase) = ReasonPhrase::try_from(reason_phrase(&error.to_string())) {
+        response.extensions_mut().insert(phrase);
+    }
+    response
+}
+
+/// What the headers of a refusal say, in whatever form its text comes.
+pub(super) fn refusal_headers(error: &Error, headers: &mut HeaderMap) {
+    let mut values = Values::default();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(&names::NEARKV_REASON, HeaderValue::from_static(reason.as_str()));
+    headers.insert(&names::NEARKV_REASON, HeaderValue::from_static(error.reason().as_str()));
     if let Some(version) = error.version() {
         headers.insert(&names::NEARKV_VERSION, values.format(format_args!("{version}")));
     }
@@ -112,10 +121,6 @@ fn refusal_with(error: &Error, body: Body) -> Response {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         headers.insert(header::RETRY_AFTER, values.format(format_args!("{seconds}")));
     }
-    if let Ok(phrase) = ReasonPhrase::try_from(reason_phrase(&error.to_string())) {
-        response.extensions_mut().insert(phrase);
-    }
-    response
 }
 
 /// What of a text may stand in a status line (RFC 9112 §4), in ASCII, so that nobody guesses its encoding.

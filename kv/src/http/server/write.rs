@@ -30,10 +30,7 @@ impl Face {
             metadata: metadata(asked)?,
             condition: write_condition(asked.headers)?,
         };
-        let value = upload.map_or_else(|| Value::from(Bytes::new()), Upload::value);
-        if let Some(announced) = value.length().filter(|length| *length > MAX_VALUE_BYTES) {
-            return Err(Error::value_too_long(announced));
-        }
+        let value = value_of(upload)?;
         let answer = self.kv.put(namespace, key, value, &options).await?;
         let mut reply = Reply::new(&answer.state, self.cache.as_deref());
         reply.etag(answer.body);
@@ -73,6 +70,15 @@ impl Face {
             Error::new(Reason::Internal, "Failed to write the outcome as JSON").with_source(error)
         })?;
         Ok(reply.finish(StatusCode::OK, Body::from(body)))
+    }
+}
+
+/// The whole body as a value; refused at once where it announces to be too long.
+pub(super) fn value_of(upload: Option<&Upload>) -> Result<Value, Error> {
+    let value = upload.map_or_else(|| Value::from(Bytes::new()), Upload::value);
+    match value.length().filter(|length| *length > MAX_VALUE_BYTES) {
+        Some(announced) => Err(Error::value_too_long(announced)),
+        None => Ok(value),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     http::{
         Client,
         client::{ClientSettings, Protocol},
-        server::{ServeError, Settings, router, serve},
+        server::{ServeError, Settings, binding_router, serve},
     },
     testing::{Harness, ManualClock, Memory},
 };
@@ -37,7 +37,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let ended = tokio::spawn(serve(listener, router(kv, settings), shutdown.clone()));
+        let ended = tokio::spawn(serve(listener, binding_router(kv, settings), shutdown.clone()));
         Self { address, _guard: shutdown.clone().drop_guard(), shutdown, ended }
     }
 
