@@ -1,7 +1,5 @@
 //! Exit codes: part of the interface, as documented in `docs/kubectl-kv.md` (a test compares the two).
 
-use std::process::ExitCode;
-
 use nearkv::Reason;
 
 /// How a command ended. The numbers never change; new ones may be added.
@@ -61,7 +59,9 @@ impl Exit {
     #[must_use]
     pub fn of(reason: Reason) -> Self {
         match reason {
-            Reason::NamespaceMissing => Self::NamespaceMissing,
+            Reason::NamespaceMissing | Reason::NamespaceUnknown | Reason::AccountMissing => {
+                Self::NamespaceMissing
+            }
             Reason::PreconditionFailed => Self::ConditionFailed,
             Reason::OutcomeUnknown => Self::OutcomeUnknown,
             Reason::Unavailable
@@ -72,12 +72,6 @@ impl Exit {
             Reason::Internal | Reason::RouteMissing | Reason::MethodNotAllowed => Self::Failure,
             _ => Self::Refused,
         }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        exit.code().into()
     }
 }
 

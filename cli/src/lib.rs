@@ -3,10 +3,14 @@
 pub mod args;
 pub mod commands;
 pub mod dev;
+pub mod entries;
 pub mod exit;
 pub mod failure;
 pub mod formats;
+pub mod json_array;
 pub mod manifest;
+pub mod pair;
+pub mod progress;
 pub mod reach;
 pub mod repair;
 pub mod sink;

@@ -1,7 +1,6 @@
 //! `kubectl-kv`: parse, install signals and logs, hand over.
 
 use std::io::IsTerminal;
-use std::process::ExitCode;
 
 use clap::Parser;
 use kubectl_kv::args::{Cli, Command};
@@ -18,7 +17,7 @@ const ABORTED: i32 = 130;
 const CLOSED_PIPE: u8 = 141;
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("NEARKV_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let colours = std::io::stderr().is_terminal();
@@ -35,12 +34,18 @@ async fn main() -> ExitCode {
             _ = tokio::signal::ctrl_c() => std::process::exit(ABORTED),
         },
     };
+    // Not by returning: the runtime would wait for a thread that reads standard input, which nobody may ever close.
+    std::process::exit(i32::from(told(result)));
+}
+
+/// The exit status, after the failure was told.
+fn told(result: Result<(), Failure>) -> u8 {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) if failure.silent => ExitCode::from(CLOSED_PIPE),
+        Ok(()) => 0,
+        Err(failure) if failure.silent => CLOSED_PIPE,
         Err(failure) => {
             eprintln!("error: {failure}");
-            failure.exit.into()
+            failure.exit.code()
         }
     }
 }

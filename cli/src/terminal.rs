@@ -9,8 +9,16 @@ use crate::failure::Failure;
 /// # Errors
 /// Where standard output is closed.
 pub fn say(text: &str) -> Result<(), Failure> {
+    print(&format!("{text}\n"))
+}
+
+/// Prints a result on standard output as it is.
+///
+/// # Errors
+/// Where standard output is closed.
+pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| Failure::output(&error))
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::output(&error))
 }
 
 /// Says on standard error what is beside the result.

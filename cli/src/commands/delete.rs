@@ -1,9 +1,11 @@
 //! `kubectl kv delete NAME KEY...` or `--prefix P`: removes entries. That there is none is success.
 
 use clap::Args;
-use nearkv::{Condition, DeleteOptions, Key, Kv, ListOptions, Namespace, Prefix};
+use futures::{StreamExt, TryStreamExt, stream};
+use nearkv::{Condition, DeleteOptions, Key, Kv, Mutation, Namespace, Prefix};
 
 use super::named;
+use crate::entries;
 use crate::failure::Failure;
 use crate::reach::{Reached, ServerArgs};
 use crate::terminal;
@@ -46,8 +48,8 @@ pub async fn run(args: DeleteArgs) -> Result<(), Failure> {
         Some(prefix) => by_prefix(&reached, &namespace, prefix, args.yes).await?,
         None => {
             let options = DeleteOptions { condition: args.if_match };
+            delete(&reached, &namespace, &args.keys, &options).await?;
             for key in &args.keys {
-                delete(&reached, &namespace, key, &options).await?;
                 terminal::say(&format!("{namespace} {:?} deleted", key.as_str()))?;
             }
         }
@@ -56,14 +58,24 @@ pub async fn run(args: DeleteArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Several go by one swap: all of them or none.
 async fn delete(
     reached: &Reached,
     namespace: &Namespace,
-    key: &Key,
+    keys: &[Key],
     options: &DeleteOptions,
 ) -> Result<(), Failure> {
-    let answer = reached.client.delete(namespace, key, options).await;
-    answer.map(drop).map_err(|error| Failure::server(&format!("delete {}", named(key, namespace)), &error))
+    if let [key] = keys {
+        let answer = reached.client.delete(namespace, key, options).await;
+        return answer
+            .map(drop)
+            .map_err(|error| Failure::server(&format!("delete {}", named(key, namespace)), &error));
+    }
+    let deletions: Vec<_> =
+        keys.iter().map(|key| Ok(Mutation::Delete { key: key.clone(), options: options.clone() })).collect();
+    let answer = reached.client.write_many(namespace, stream::iter(deletions).boxed()).await;
+    let action = format!("delete {} keys of {namespace}", keys.len());
+    answer.map(drop).map_err(|error| Failure::server(&action, &error))
 }
 
 async fn by_prefix(
@@ -72,7 +84,8 @@ async fn by_prefix(
     prefix: &Prefix,
     yes: bool,
 ) -> Result<(), Failure> {
-    let keys = keys_with(reached, namespace, prefix).await?;
+    let keys = entries::keys(reached.client.clone(), namespace.clone(), prefix.clone());
+    let keys: Vec<Key> = keys.try_collect().await?;
     let what = what(keys.len(), prefix, namespace);
     if keys.is_empty() {
         terminal::note(&what);
@@ -81,24 +94,8 @@ async fn by_prefix(
     if !yes {
         terminal::confirm(&format!("Delete {what}?"))?;
     }
-    for key in &keys {
-        delete(reached, namespace, key, &DeleteOptions::default()).await?;
-    }
+    delete(reached, namespace, &keys, &DeleteOptions::default()).await?;
     terminal::say(&format!("{what} deleted"))
-}
-
-async fn keys_with(reached: &Reached, namespace: &Namespace, prefix: &Prefix) -> Result<Vec<Key>, Failure> {
-    let mut options = ListOptions { prefix: prefix.clone(), ..ListOptions::default() };
-    let mut keys = Vec::new();
-    loop {
-        let answer = reached.client.list(namespace, &options).await;
-        let page = answer.map_err(|error| Failure::server(&format!("list {namespace}"), &error))?.body;
-        keys.extend(page.keys.into_iter().map(|listed| listed.name));
-        match page.cursor {
-            None => return Ok(keys),
-            cursor => options.cursor = cursor,
-        }
-    }
 }
 
 /// `2 keys of default/settings that start with "flags/"`.

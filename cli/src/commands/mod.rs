@@ -1,10 +1,15 @@
 //! The commands that talk to a server, one file each: its arguments, and what it does. What they share stands beside
 //! them: the server in `reach`, formats in `formats`, files in `sink` and `source`.
 
+pub mod binding;
+pub mod bulk;
 pub mod completion;
 pub mod delete;
+pub mod export;
 pub mod get;
+pub mod import;
 pub mod list;
+pub mod namespace;
 pub mod put;
 
 use clap::Subcommand;
@@ -15,6 +20,9 @@ use crate::failure::Failure;
 /// The commands of this module.
 #[derive(Debug, Subcommand)]
 pub enum KvCommand {
+    /// Create, list, rename and delete KvNamespaces.
+    #[command(subcommand, arg_required_else_help = true)]
+    Namespace(namespace::NamespaceCommand),
     /// Print the value of a key.
     Get(get::GetArgs),
     /// Write a key: from the command line, a file, or standard input.
@@ -23,6 +31,15 @@ pub enum KvCommand {
     Delete(delete::DeleteArgs),
     /// List keys with their expiration and metadata.
     List(list::ListArgs),
+    /// Write, read or delete many keys, in wrangler's file format.
+    #[command(subcommand, arg_required_else_help = true)]
+    Bulk(bulk::BulkCommand),
+    /// Print every entry as a line of JSON, with metadata and expiration.
+    Export(export::ExportArgs),
+    /// Write the lines of an export, read them back and compare. Cut off, it goes on where it ended.
+    Import(import::ImportArgs),
+    /// Print what to paste so that a Worker, wrangler or a program uses a KvNamespace.
+    Binding(binding::BindingArgs),
     /// Print what makes a shell complete these commands.
     Completion(completion::CompletionArgs),
 }
@@ -33,10 +50,15 @@ pub enum KvCommand {
 /// What failed, with its exit code.
 pub async fn run(command: KvCommand) -> Result<(), Failure> {
     match command {
+        KvCommand::Namespace(command) => namespace::run(command).await,
         KvCommand::Get(args) => get::run(args).await,
         KvCommand::Put(args) => put::run(args).await,
         KvCommand::Delete(args) => delete::run(args).await,
         KvCommand::List(args) => list::run(args).await,
+        KvCommand::Bulk(command) => bulk::run(command).await,
+        KvCommand::Export(args) => export::run(args).await,
+        KvCommand::Import(args) => import::run(args).await,
+        KvCommand::Binding(args) => binding::run(args).await,
         KvCommand::Completion(args) => completion::run(&args),
     }
 }

@@ -10,7 +10,9 @@ use kube::ResourceExt;
 /// The label of nearkv's services, as the Kubernetes recommended labels have it.
 pub(super) const NAME_LABEL: (&str, &str) = ("app.kubernetes.io/name", "nearkv");
 /// The label that tells the origin's service from those of edges.
-pub(super) const COMPONENT_LABEL: (&str, &str) = ("app.kubernetes.io/component", "operator");
+const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
+/// The label of a service over the edges of one region; the one over all edges has none.
+const REGION_LABEL: &str = "nearkv.dev/region";
 /// The name of the port for data, where a service has several.
 pub(super) const PORT_NAME: &str = "http";
 
@@ -42,6 +44,25 @@ impl fmt::Display for ServiceName {
     }
 }
 
+/// Which of nearkv's services is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The origin's, which sees every write at once: for a person's commands.
+    Origin,
+    /// That over all edges, which is near: for programs that are to be bound to it.
+    Near,
+}
+
+impl Wanted {
+    fn is(self, service: &Service) -> bool {
+        let component = service.labels().get(COMPONENT_LABEL).map(String::as_str);
+        match self {
+            Self::Origin => component == Some("operator"),
+            Self::Near => component == Some("edge-cache") && !service.labels().contains_key(REGION_LABEL),
+        }
+    }
+}
+
 /// Why no server is chosen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unchosen {
@@ -67,12 +88,13 @@ pub(super) fn name_of(object: &impl kube::Resource) -> String {
     format!("{}/{}", object.meta().namespace.as_deref().unwrap_or_default(), object.name_any())
 }
 
-/// The service to ask: that of the origin, which sees every write at once; where none is labelled so, the only one.
-pub(super) fn service(services: Vec<Service>) -> Result<Service, Unchosen> {
-    let is_origin =
-        |service: &Service| service.labels().get(COMPONENT_LABEL.0).is_some_and(|v| v == COMPONENT_LABEL.1);
-    let (origins, others): (Vec<_>, Vec<_>) = services.into_iter().partition(is_origin);
-    let mut candidates = if origins.is_empty() { others } else { origins };
+/// The service that is wanted; where none is, the origin's; where none is labelled so either, the only one.
+pub(super) fn service(services: Vec<Service>, wanted: Wanted) -> Result<Service, Unchosen> {
+    let mut candidates = services;
+    for kind in [wanted, Wanted::Origin] {
+        let (these, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|service| kind.is(service));
+        candidates = if these.is_empty() { others } else { these };
+    }
     match (candidates.pop(), candidates.is_empty()) {
         (None, _) => Err(Unchosen::NoService),
         (Some(only), true) => Ok(only),

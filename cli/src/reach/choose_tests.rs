@@ -37,23 +37,28 @@ fn http(target: Value) -> Value {
 
 #[test]
 fn the_origins_service_is_preferred_to_those_of_edges() {
+    let mut london = service_of("london", Some("edge-cache"), http(json!(1)));
+    london.labels_mut().insert("nearkv.dev/region".to_owned(), "london".to_owned());
     let services = vec![
         service_of("edges", Some("edge-cache"), http(json!(1))),
         service_of("origin", Some("operator"), http(json!(1))),
-        service_of("london", Some("edge-cache"), http(json!(1))),
+        london,
     ];
-    assert_eq!(service(services).unwrap().name_any(), "origin");
+    assert_eq!(service(services.clone(), Wanted::Origin).unwrap().name_any(), "origin");
+    assert_eq!(service(services, Wanted::Near).unwrap().name_any(), "edges");
     let only = vec![service_of("edges", Some("edge-cache"), http(json!(1)))];
-    assert_eq!(service(only).unwrap().name_any(), "edges");
+    assert_eq!(service(only, Wanted::Origin).unwrap().name_any(), "edges");
+    let only = vec![service_of("origin", Some("operator"), http(json!(1)))];
+    assert_eq!(service(only, Wanted::Near).unwrap().name_any(), "origin");
 }
 
 #[test]
 fn none_and_several_are_told_and_never_guessed() {
-    assert_eq!(service(Vec::new()).unwrap_err(), Unchosen::NoService);
+    assert_eq!(service(Vec::new(), Wanted::Origin).unwrap_err(), Unchosen::NoService);
     let two =
         vec![service_of("b", Some("operator"), json!([])), service_of("a", Some("operator"), json!([]))];
     assert_eq!(
-        service(two).unwrap_err().to_string(),
+        service(two, Wanted::Origin).unwrap_err().to_string(),
         "the cluster has several services of nearkv: kv/a, kv/b"
     );
 }

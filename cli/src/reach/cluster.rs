@@ -7,7 +7,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt};
 
 use super::ClusterArgs;
-use super::choose::{self, NAME_LABEL, ServiceName, Unchosen, name_of};
+use super::choose::{self, NAME_LABEL, ServiceName, Unchosen, Wanted, name_of};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -47,7 +47,11 @@ pub(super) struct Service {
 
 impl Service {
     /// Finds it by its label, or takes the one that is named.
-    pub(super) async fn find(config: Config, named: Option<&ServiceName>) -> Result<Self, Failure> {
+    pub(super) async fn find(
+        config: Config,
+        named: Option<&ServiceName>,
+        wanted: Wanted,
+    ) -> Result<Self, Failure> {
         let client = Client::try_from(config).map_err(|error| {
             Failure::new(Exit::Unreachable, format!("failed to set up a client of the cluster: {error}"))
         })?;
@@ -63,7 +67,7 @@ impl Service {
                 let labelled = ListParams::default().labels(&format!("{}={}", NAME_LABEL.0, NAME_LABEL.1));
                 let services = api.list(&labelled).await;
                 let services = services.map_err(|error| failed("list the cluster's services", &error))?;
-                choose::service(services.items).map_err(unchosen)?
+                choose::service(services.items, wanted).map_err(unchosen)?
             }
         };
         let port = choose::port(&object).map_err(unchosen)?.port;

@@ -14,6 +14,7 @@ use nearkv::http::client::{Client, ClientSettings};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use choose::Wanted;
 use cluster::Service;
 use tunnel::Tunnel;
 
@@ -113,7 +114,7 @@ impl ServerArgs {
                 tunnel: None,
             });
         }
-        let (service, account) = self.find().await?;
+        let (service, account) = self.find(Wanted::Origin).await?;
         let tunnel = Tunnel::open(service).await?;
         let client = client(tunnel.url())?;
         Ok(Reached { client, account, tunnel: Some(tunnel) })
@@ -129,14 +130,14 @@ impl ServerArgs {
             client(url)?;
             return Ok((url.trim_end_matches('/').to_owned(), self.account_without_cluster()));
         }
-        let (service, account) = self.find().await?;
+        let (service, account) = self.find(Wanted::Near).await?;
         Ok((service.url(), account))
     }
 
-    async fn find(&self) -> Result<(Service, String), Failure> {
+    async fn find(&self, wanted: Wanted) -> Result<(Service, String), Failure> {
         let config = config(&self.cluster).await?;
         let account = self.cluster.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        Ok((Service::find(config, self.service.as_ref()).await?, account))
+        Ok((Service::find(config, self.service.as_ref(), wanted).await?, account))
     }
 
     fn account_without_cluster(&self) -> String {

@@ -1,5 +1,5 @@
-//! The pages that a newcomer types from, typed by a test: every command of the README's tour and of `docs/curl.md`
-//! against the development mode that the README starts, and the examples against a real control plane.
+//! The pages that a newcomer types from, typed by a test: every command of the README's tour, of `docs/curl.md`
+//! and of `docs/kubectl-kv.md` against the development mode that the README starts, and the examples against a real control plane.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@ mod transcript;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use nearkv_tests::binaries::Binaries;
 use nearkv_tests::folders::new_folder;
 use nearkv_tests::nearkv::Dev;
 use tokio::process::Command;
@@ -25,6 +26,9 @@ const START: &str = "cargo run --release -- dev -f examples/blog";
 
 /// Printed after each command: a byte that no answer holds, then its exit status.
 const MARK: char = '\u{1e}';
+
+/// `kubectl kv`, as kubectl starts its plugin: the binary that was just built, and none that is on the PATH.
+const AS_KUBECTL: &str = r#"kubectl() { test "$1" = kv && shift && "$KUBECTL_KV" "$@"; }"#;
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -40,6 +44,11 @@ async fn the_tour_of_the_readme_prints_what_it_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_of_curl_commands_prints_what_it_says() {
     walk("docs/curl.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_kubectl_kv_prints_what_it_says() {
+    walk("docs/kubectl-kv.md").await;
 }
 
 /// Executes a page from its first command to its last, and fails with all differences.
@@ -71,12 +80,16 @@ async fn walk(page: &str) {
 
 /// Exit status and output of each command of a block, in one shell; `None` for those it did not come to.
 async fn execute(block: &Block, dev: &Dev) -> Vec<Option<(i32, String)>> {
-    let mut script = "exec 2>&1; set -o pipefail\n".to_owned();
+    let mut script = format!("exec 2>&1; set -o pipefail\n{AS_KUBECTL}\n");
     for command in &block.commands {
         script.push_str(&format!("{}\nprintf '{MARK}%s{MARK}' $?\n", substitute(&command.text, dev)));
     }
+    let kubectl_kv = tokio::task::block_in_place(Binaries::build).unwrap().kubectl_kv;
     let shell = Command::new("bash")
         .args(["-c", &script])
+        .env("KUBECTL_KV", kubectl_kv)
+        .env("NEARKV_SERVER", dev.origin())
+        .env_remove("NEARKV_NAMESPACE")
         .current_dir(repository())
         .stdin(Stdio::null())
         .kill_on_drop(true)
