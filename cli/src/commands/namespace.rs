@@ -169,7 +169,8 @@ async fn all(reached: &Reached) -> Result<Vec<NamespaceInfo>, Failure> {
 async fn find(reached: &Reached, meant: &str) -> Result<NamespaceInfo, Failure> {
     choose(all(reached).await?, meant).ok_or_else(|| {
         let missing = format!("there is no KvNamespace {meant:?} in {}", reached.account());
-        Failure::new(Exit::NamespaceMissing, missing).with_advice("`kubectl kv namespace list` shows those there are")
+        Failure::new(Exit::NamespaceMissing, missing)
+            .with_advice("`kubectl kv namespace list` shows those there are")
     })
 }
 

@@ -9,6 +9,7 @@
 mod bulk;
 mod endings;
 mod moving;
+mod namespaces;
 mod plugin;
 mod printed;
 mod values;

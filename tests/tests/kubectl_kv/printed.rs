@@ -25,7 +25,10 @@ async fn shells_take_their_completions() {
             assert_ne!(shell, "bash", "bash is needed");
         }
     }
-    let completed = "source bash; COMP_WORDS=(kubectl-kv exp); COMP_CWORD=1; _kubectl-kv kubectl-kv exp kubectl-kv; echo ${COMPREPLY[@]}";
+    // As bash calls it when a person presses the tabulator behind `exp`.
+    let completed = r#"source ./bash; COMP_WORDS=(kubectl-kv exp); COMP_CWORD=1
+        function=$(complete -p kubectl-kv | sed 's/.*-F \([^ ]*\).*/\1/')
+        $function kubectl-kv exp kubectl-kv; echo "${COMPREPLY[@]}""#;
     let output = Command::new("bash").args(["-c", completed]).current_dir(kv.path("")).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "export\n", "{:?}", output.stderr);
 }
