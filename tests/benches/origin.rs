@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use futures::StreamExt;
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -25,7 +25,7 @@ use nearkv_operator::origin::{
     CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, NamespaceConfig, Origin, Quota, Settings,
 };
 use nearkv_operator::store::Cluster;
-use nearkv_tests::bench::{ApiServer, Connection, Figures, closed_loops, etcd_bytes};
+use nearkv_tests::bench::{ApiServer, Connection, Figures, closed_loops, cpu_time, etcd_bytes};
 use nearkv_tests::nearkv::Server;
 use nearkv_tests::{ControlPlane, Options, TestNamespace, error::HarnessError};
 use rand::rngs::StdRng;
@@ -57,9 +57,40 @@ struct Arguments {
     /// Seconds per measurement.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// How many clients put at a time, in one measurement after the other.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 32, 128])]
+    clients: Vec<usize>,
+    /// Only with this pacing.
+    #[arg(long)]
+    pacing: Option<Pacing>,
     /// Given by `cargo bench`; nothing depends on it.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// What the measured operator may send to the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Pacing {
+    Off,
+    Default,
+}
+
+impl Pacing {
+    const ALL: [Self; 2] = [Self::Off, Self::Default];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Default => "default",
+        }
+    }
+
+    fn flags(self) -> Vec<&'static str> {
+        match self {
+            Self::Off => [&UNPACED[..], &ROOMY].concat(),
+            Self::Default => ROOMY.to_vec(),
+        }
+    }
 }
 
 /// Which keys are written.
@@ -71,27 +102,27 @@ enum Keys {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { seconds, bench: _ } = Arguments::parse();
+    let Arguments { seconds, clients, pacing: only, bench: _ } = Arguments::parse();
     let duration = Duration::from_secs(seconds);
     println!("{VALUE_BYTES}-byte values over {KEYS} keys, etcd with fsync, {seconds} s each");
-    for (pacing, flags) in [("off", [&UNPACED[..], &ROOMY].concat()), ("default", ROOMY.to_vec())] {
+    for pacing in Pacing::ALL.into_iter().filter(|pacing| only.is_none_or(|only| only == *pacing)) {
         // A control plane for each, so that neither finds the other's garbage in etcd.
-        let run = Run::start(pacing, &flags).await?;
-        for clients in [1, 32, 128] {
+        let run = Run::start(pacing).await?;
+        for &clients in &clients {
             run.config_maps(clients, duration / 3).await?;
             for (name, keys) in [("uniform", Keys::Uniform), ("Zipf", Keys::Zipf)] {
                 run.puts(name, keys, clients, duration).await?;
             }
         }
         run.bulk().await?;
-        run.start_up(&flags).await?;
+        run.start_up().await?;
     }
     Ok(())
 }
 
 /// A control plane with one operator and one filled KvNamespace.
 struct Run {
-    pacing: &'static str,
+    pacing: Pacing,
     control_plane: ControlPlane,
     namespace: TestNamespace,
     operator: tokio::sync::Mutex<Server>,
@@ -99,7 +130,7 @@ struct Run {
 }
 
 impl Run {
-    async fn start(pacing: &'static str, flags: &[&str]) -> Result<Self> {
+    async fn start(pacing: Pacing) -> Result<Self> {
         let control_plane = ControlPlane::start(Options { fsync: true }).await?;
         control_plane
             .kubectl()
@@ -116,18 +147,20 @@ impl Run {
         let start = Instant::now();
         fill(address_of(&filler), namespace.name()).await?;
         println!(
-            "pacing {pacing}: {KEYS} keys put by {FILLERS} clients in {:.1} s",
+            "pacing {}: {KEYS} keys put by {FILLERS} clients in {:.1} s",
+            pacing.as_str(),
             start.elapsed().as_secs_f64()
         );
         filler.stop().await?;
-        let operator = Server::operator("measured", &control_plane, namespace.name(), flags).await?;
+        let operator =
+            Server::operator("measured", &control_plane, namespace.name(), &pacing.flags()).await?;
         let address = address_of(&operator);
         Ok(Self { pacing, control_plane, namespace, operator: tokio::sync::Mutex::new(operator), address })
     }
 
     /// Puts in closed loops.
     async fn puts(&self, name: &str, keys: Keys, clients: usize, duration: Duration) -> Result<()> {
-        let before = ApiServer::read(&self.control_plane).await?;
+        let (before, cpu) = (ApiServer::read(&self.control_plane).await?, self.cpu().await?);
         let account = self.namespace.name();
         let zipf = Zipf::new(KEYS as f64, ZIPF_EXPONENT).expect("a positive number of keys and exponent");
         let load = closed_loops(self.address, clients, duration, |client, number| {
@@ -142,14 +175,17 @@ impl Run {
         let (figures, checkpoints) = tokio::try_join!(load, self.count_checkpoints(duration))?;
         let cost = ApiServer::read(&self.control_plane).await?.since(before);
         let puts = figures.succeeded as f64;
+        let cpu = self.cpu().await?.per(puts, cpu);
         println!(
             "pacing {}, {name}, {clients} clients: {}; {:.0} API writes and {:.0} KiB per 1000 puts ({:.1} bytes per byte of \
-             user data), {} checkpoints, etcd {} MiB",
-            self.pacing,
+             user data), {:.0} µs CPU of the control plane and {:.0} µs of the operator per put, {} checkpoints, etcd {} MiB",
+            self.pacing.as_str(),
             describe(&figures),
             cost.writes * 1000.0 / puts,
             cost.write_bytes / 1024.0 * 1000.0 / puts,
             cost.write_bytes / (puts * (VALUE_BYTES + key_name(0).len()) as f64),
+            cpu.control_plane,
+            cpu.operator,
             checkpoints,
             self.etcd_mib()?,
         );
@@ -212,11 +248,16 @@ impl Run {
     /// What a put is compared with: each client updates a ConfigMap of its own.
     async fn config_maps(&self, clients: usize, duration: Duration) -> Result<()> {
         let done = AtomicU64::new(0);
-        let start = Instant::now();
+        let (start, cpu) = (Instant::now(), self.cpu().await?);
         let loops = (0..clients).map(|client| self.update_config_map(client, start + duration, &done));
         try_join_all(loops).await?;
-        let rate = done.into_inner() as f64 / start.elapsed().as_secs_f64();
-        println!("1 KiB ConfigMap updates, {clients} clients: {rate:.0}/s, etcd {} MiB", self.etcd_mib()?);
+        let updates = done.into_inner() as f64;
+        println!(
+            "1 KiB ConfigMap updates, {clients} clients: {:.0}/s, {:.0} µs CPU of the control plane per update, etcd {} MiB",
+            updates / start.elapsed().as_secs_f64(),
+            self.cpu().await?.per(updates, cpu).control_plane,
+            self.etcd_mib()?
+        );
         Ok(())
     }
 
@@ -245,10 +286,12 @@ impl Run {
     }
 
     /// From the start of an operator to its first answer.
-    async fn start_up(&self, flags: &[&str]) -> Result<()> {
+    async fn start_up(&self) -> Result<()> {
         self.operator.lock().await.process.kill()?;
         let start = Instant::now();
-        let operator = Server::operator("started", &self.control_plane, self.namespace.name(), flags).await?;
+        let operator =
+            Server::operator("started", &self.control_plane, self.namespace.name(), &self.pacing.flags())
+                .await?;
         let request =
             format!("GET /kv/{}/bench/{} HTTP/1.1\r\nHost: x\r\n\r\n", self.namespace.name(), key_name(7));
         let mut connection = Connection::open(address_of(&operator)).await?;
@@ -262,9 +305,35 @@ impl Run {
         Ok(())
     }
 
+    async fn cpu(&self) -> Result<Cpu> {
+        let mut control_plane = 0.0;
+        for process in self.control_plane.process_ids() {
+            control_plane += cpu_time(process)?.as_secs_f64();
+        }
+        Ok(Cpu { control_plane, operator: cpu_time(self.operator.lock().await.process.id())?.as_secs_f64() })
+    }
+
     fn etcd_mib(&self) -> Result<u64> {
         let data = self.control_plane.etcd_data().expect("the benchmark has a control plane of its own");
         Ok(etcd_bytes(data)? / (1024 * 1024))
+    }
+}
+
+/// Seconds of processor time.
+#[derive(Clone, Copy)]
+struct Cpu {
+    control_plane: f64,
+    operator: f64,
+}
+
+impl Cpu {
+    /// µs per operation since `before`.
+    fn per(self, operations: f64, before: Self) -> Self {
+        let per = |now: f64, before: f64| (now - before) * 1e6 / operations;
+        Self {
+            control_plane: per(self.control_plane, before.control_plane),
+            operator: per(self.operator, before.operator),
+        }
     }
 }
 

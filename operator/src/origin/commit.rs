@@ -10,11 +10,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Health,
     ages::Age,
+    aside::Aside,
     ask::Done,
+    attempt::Attempt,
     batch::Batch,
     format::Drafter,
     judge::{self, Judged},
-    next::{self, Created, Next, Signature},
+    next::{self, Next, Signature},
     outcome::{self, Outcome, Swap},
     pace::Pace,
     settings::{CONFLICT_PAUSE, CONFLICT_PAUSE_MOST},
@@ -26,7 +28,7 @@ use crate::store::{Meta, StoreError};
 impl Space {
     /// Commits what is asked for until `end`, which is that of the space or of the program; then refuses what waits.
     pub(super) async fn commit_all(&self, end: &CancellationToken) {
-        let mut pace = Pace::default();
+        let (mut pace, mut aside) = (Pace::default(), None);
         loop {
             tokio::select! {
                 biased;
@@ -36,8 +38,8 @@ impl Space {
             while self.queue.len() > 0 && !end.is_cancelled() {
                 pace.gather(&self.queue).await;
                 let mut batch = Batch::new(self.queue.take());
-                let (started, size) = (Instant::now(), batch.len());
-                let contended = self.commit(&mut batch).await;
+                let (started, size, busy) = (Instant::now(), batch.len(), pace.is_busy());
+                let contended = self.commit(&mut batch, &mut aside, busy).await;
                 pace.committed(started.elapsed(), size);
                 if contended {
                     pace.leave_a_gap(&self.context.random).await;
@@ -53,8 +55,8 @@ impl Space {
     }
 
     /// Commits a batch, or answers why not; whether another replica was seen to write.
-    async fn commit(&self, batch: &mut Batch) -> bool {
-        let mut attempt = Attempt::new();
+    async fn commit(&self, batch: &mut Batch, aside: &mut Option<Aside>, busy: bool) -> bool {
+        let mut attempt = Attempt::beginning(aside.take()).await;
         let mut contended = false;
         loop {
             batch.answer_late(Instant::now(), &too_late());
@@ -73,7 +75,10 @@ impl Space {
             contended |= self.others_wrote(&base);
             let judged = judge::judge(&base, &self.config(), self.context.clock.now(), batch.whats());
             let step = if judged.changed {
-                self.write(batch, &base, judged, &mut attempt).await
+                // Who writes alongside others may lose the next swap, and with it the use of what is set aside;
+                // who writes now and then has no need of it before it has aged.
+                let aside = (busy && !contended).then_some(&mut *aside);
+                self.write(batch, &base, judged, &mut attempt, aside).await
             } else {
                 self.confirm(batch, &base, judged).await
             };
@@ -108,10 +113,11 @@ impl Space {
         base: &Arc<Snapshot>,
         judged: Judged,
         attempt: &mut Attempt,
+        aside: Option<&mut Option<Aside>>,
     ) -> Step {
         let most = self.context.settings.grace / 2;
-        if attempt.age.is_some_and(|age| age.elapsed(&*self.context.clock) >= most) {
-            *attempt = Attempt::new();
+        if attempt.is_aged(&*self.context.clock, most) {
+            *attempt = Attempt::default();
         }
         let forgotten = self.forgettable(&base.root);
         let signature = Signature {
@@ -129,20 +135,22 @@ impl Space {
                 batch.refuse(&Error::from(error));
                 return Step::Done;
             }
-            for (segment, records) in std::mem::take(&mut next.segments) {
-                attempt.created.insert(segment.sha256, segment.segment.clone());
-                self.remember_segment(segment.segment, records.into());
-            }
-            let aged = attempt.age.is_some_and(|age| age.elapsed(&*self.context.clock) >= most);
-            if aged {
+            attempt.remember(next.segments.iter().map(|(segment, _)| segment));
+            if attempt.is_aged(&*self.context.clock, most) {
                 return Step::Again;
             }
+        }
+        for (segment, records) in std::mem::take(&mut next.segments) {
+            self.remember_segment(segment.segment, records.into());
         }
         let drafter = Drafter { namespace: self.namespace.clone(), owner: judged.owner.clone() };
         let draft = drafter.root(next.content.clone());
         let sent = (Instant::now(), Age::start(&*self.context.clock));
         match self.context.store.replace(&draft, &base.token).await {
             Ok(meta) => {
+                if let Some(aside) = aside {
+                    *aside = Aside::start(workshop, &next, &*self.context.clock);
+                }
                 self.applied(base, next, judged.entries.clone(), &meta, sent.0);
                 self.acknowledge(batch, judged.verdicts);
                 Step::Done
@@ -257,21 +265,6 @@ enum Step {
     Lost,
     /// The store asks for patience.
     Wait(Duration),
-}
-
-/// What the attempts of one batch have in common.
-struct Attempt {
-    created: Created,
-    /// The oldest of what was created.
-    age: Option<Age>,
-    /// Swaps lost so far.
-    lost: u32,
-}
-
-impl Attempt {
-    fn new() -> Self {
-        Self { created: Created::new(), age: None, lost: 0 }
-    }
 }
 
 fn too_late() -> Error {

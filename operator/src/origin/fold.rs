@@ -12,8 +12,9 @@ use super::{
 
 /// Segments in the root from which on they are folded (design §6).
 pub(super) const FOLD_SEGMENTS: usize = 8;
-/// A segment at least this full is taken over as it is.
-const FULL_BYTES: u64 = PART_BYTES as u64 / 4 * 3;
+/// A segment at least this full is taken over as it is: copying it would cost as much as writing it did, and save one
+/// object at most.
+const FULL_BYTES: u64 = PART_BYTES as u64 / 2;
 /// Segments at the end that together are smaller than this wait for the next fold, which fills them up.
 const LEFT_BYTES: u64 = PART_BYTES as u64 / 2;
 /// Most segments that wait so.

@@ -34,8 +34,8 @@ pub(super) struct Signature<'a> {
     pub(super) forgotten: &'a [String],
 }
 
-/// Segments that an earlier attempt of the batch has created: their names, by the digest of their lines. A lost
-/// swap need not write them twice.
+/// Segments that exist already, set aside or by an earlier attempt of the batch: their names, by the digest of
+/// their lines. Neither need be written twice.
 pub(super) type Created = HashMap<Sha, String>;
 
 /// Makes the next root of `base`.
@@ -57,24 +57,48 @@ pub(super) fn next(
         drafts: Vec::new(),
         segments: Vec::new(),
     };
-    let records: Vec<Record> = base.records.iter().chain(&judged.records).cloned().collect();
-    // Lines that alone exceed the bound need not be encoded with the root to see that.
-    let lines: Vec<String> = records.iter().map(line).collect();
-    if lines.iter().map(String::len).sum::<usize>() < INLINE_ROOT_BYTES {
-        next.root.records.clone_from(&records);
-        next.content = next.root.encode();
-        if next.content.size() <= INLINE_ROOT_BYTES as u64 {
-            return next;
+    let old: Vec<String> = base.records.iter().map(line).collect();
+    let new: Vec<String> = judged.records.iter().map(line).collect();
+    if let Some(segment) = set_aside(base, &old.concat(), created) {
+        next.root.segments.push(segment.clone());
+        next.segments.push((segment, base.records.clone()));
+        if !inline(&mut next, judged.records.clone(), &new) {
+            spill(workshop, base.version + 1, judged.records.clone(), new, created, &mut next);
+        }
+    } else {
+        let records = [&base.records[..], &judged.records].concat();
+        let lines = [old, new].concat();
+        if !inline(&mut next, records.clone(), &lines) {
+            spill(workshop, base.first_inline(), records, lines, created, &mut next);
         }
     }
-    spill(workshop, base.first_inline(), records, lines, created, &mut next);
     if next.root.segments.len() > FULL_SEGMENTS || next.content.size() > ROOT_BYTES as u64 {
         roll(workshop, &mut next);
     }
     next
 }
 
-fn line(record: &Record) -> String {
+/// The segment of the inline records of `base`, if it exists already.
+fn set_aside(base: &Root, lines: &str, created: &Created) -> Option<SegmentRef> {
+    let (sha256, records) = (Sha::of(lines.as_bytes()), base.records.len() as u64);
+    let name = created.get(&sha256).filter(|_| records > 0)?;
+    let (segment, first, bytes) = (name.clone(), base.first_inline(), lines.len() as u64);
+    Some(SegmentRef { segment, first, records, bytes, sha256 })
+}
+
+/// Keeps the records in the root, unless it would become too large.
+fn inline(next: &mut Next, records: Vec<Record>, lines: &[String]) -> bool {
+    // Lines that alone exceed the bound need not be encoded with the root to see that.
+    if lines.iter().map(String::len).sum::<usize>() >= INLINE_ROOT_BYTES {
+        return false;
+    }
+    next.root.records = records;
+    next.content = next.root.encode();
+    next.content.size() <= INLINE_ROOT_BYTES as u64
+}
+
+/// A record as it stands in a segment.
+pub(super) fn line(record: &Record) -> String {
     let mut line = record.to_line(None);
     line.push('\n');
     line

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     queue::Queue,
-    settings::{FAIR_GAP, FAIR_GAP_MOST, GATHER_MOST, GATHER_SHARE},
+    settings::{BUSY, FAIR_GAP, FAIR_GAP_MOST, GATHER_MOST, GATHER_SHARE},
 };
 
 /// What the last commit teaches the next one.
@@ -35,6 +35,11 @@ impl Pace {
                 return;
             }
         }
+    }
+
+    /// Whether this commit follows closely upon another, so that a third is to be expected.
+    pub(super) fn is_busy(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.ended.elapsed() < BUSY)
     }
 
     /// A commit of `size` asks has ended.

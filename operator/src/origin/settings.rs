@@ -10,7 +10,7 @@ use super::{
 
 /// Encoded root, inline records included, beyond which a commit spills the inline records into a segment.
 /// Below it a commit is one write; above it a swap costs more than the second object does (design §6).
-pub(super) const INLINE_ROOT_BYTES: usize = 12 * 1024;
+pub(super) const INLINE_ROOT_BYTES: usize = 14 * 1024;
 /// Most bytes of record lines in one commit: four full segments, which are created side by side.
 pub(super) const BATCH_BYTES: usize = 4 * super::format::PART_BYTES;
 /// Most writes in one commit: judging them stays below a few milliseconds.
@@ -22,6 +22,9 @@ pub(super) const BULK_BYTES_PER_SECOND: usize = 256 * 1024;
 pub(super) const GATHER_SHARE: u32 = 3;
 /// Longest such wait, whatever the last commit took.
 pub(super) const GATHER_MOST: Duration = Duration::from_millis(10);
+/// Commits closer to each other than this are a run of writes, whose next commit is prepared. Far less than the
+/// age at which what was prepared could not be used any more.
+pub(super) const BUSY: Duration = Duration::from_secs(1);
 /// First pause after a lost swap, jittered, doubled with every further one.
 pub(super) const CONFLICT_PAUSE: Duration = Duration::from_millis(2);
 /// Longest pause after a lost swap: no write waits more than a second for fairness (invariant 3).

@@ -1,51 +1,21 @@
-//! Objects as ConfigMaps and back, and the API server's answers as the store's errors. Pure.
+//! ConfigMaps as objects, and the API server's answers as the store's errors. Pure.
 
 use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use k8s_openapi::{
-    ByteString,
     api::core::v1::ConfigMap,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use kube::core::Status;
 use nearkv::UnixMillis;
 
-use crate::store::{Content, Draft, Meta, Object, ObjectId, ObjectName, Owner, StoreError, Token};
+use crate::store::{Content, Meta, Object, ObjectId, ObjectName, Owner, StoreError, Token};
 
 /// What owns an object: the KvNamespace (design §3).
 const OWNER_GROUP: &str = "nearkv.dev/";
-const OWNER_API_VERSION: &str = "nearkv.dev/v1alpha1";
-const OWNER_KIND: &str = "KvNamespace";
-
-/// The ConfigMap of a draft; to replace one, with the version that it has now.
-pub(super) fn config_map(draft: &Draft, replaced: Option<&Token>) -> ConfigMap {
-    let Draft { name, labels, owner, content: Content { text, bytes }, immutable } = draft;
-    // It does not keep the KvNamespace from being deleted: the data go after it, not before.
-    let reference = |Owner { name, id }: &Owner| OwnerReference {
-        api_version: OWNER_API_VERSION.to_owned(),
-        kind: OWNER_KIND.to_owned(),
-        name: name.clone(),
-        uid: id.clone(),
-        controller: Some(false),
-        block_owner_deletion: Some(false),
-    };
-    let encoded = |(key, value): (&String, &Bytes)| (key.clone(), ByteString(value.to_vec()));
-    ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(name.name.to_string()),
-            namespace: Some(name.folder.to_string()),
-            labels: Some(labels.clone()),
-            owner_references: owner.as_ref().map(|owner| vec![reference(owner)]),
-            resource_version: replaced.map(|token| token.0.to_string()),
-            ..ObjectMeta::default()
-        },
-        // An empty map is not the absent one that is stored: a change, which an immutable ConfigMap refuses.
-        data: (!text.is_empty()).then(|| text.clone()),
-        binary_data: (!bytes.is_empty()).then(|| bytes.iter().map(encoded).collect()),
-        immutable: immutable.then_some(true),
-    }
-}
+pub(super) const OWNER_API_VERSION: &str = "nearkv.dev/v1alpha1";
+pub(super) const OWNER_KIND: &str = "KvNamespace";
 
 /// What an API server's metadata say.
 pub(super) fn meta(metadata: ObjectMeta) -> Result<Meta, StoreError> {
@@ -135,6 +105,8 @@ impl Error for Answered {}
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::ByteString;
+
     use super::*;
 
     fn answer(action: &'static str, json: &str) -> StoreError {
@@ -174,25 +146,35 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_a_config_map_and_back() {
-        let draft = Draft {
-            name: ObjectName::new("team-a", "settings.kv"),
-            labels: [("nearkv.dev/part".to_owned(), "root".to_owned())].into(),
-            owner: Some(Owner { name: "settings".to_owned(), id: "uid-1".to_owned() }),
-            content: Content {
-                text: [("root".to_owned(), "{}".to_owned())].into(),
-                bytes: [("0".to_owned(), Bytes::from_static(&[0, 255]))].into(),
-            },
-            immutable: true,
+    fn a_config_map_is_an_object_whose_owner_is_the_kv_namespace() {
+        let owner = |kind: &str, api_version: &str, uid: &str| OwnerReference {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            name: "settings".to_owned(),
+            uid: uid.to_owned(),
+            ..OwnerReference::default()
         };
-        let mut map = config_map(&draft, Some(&Token("7".into())));
-        assert_eq!(map.metadata.resource_version.as_deref(), Some("7"));
-        assert_eq!(map.immutable, Some(true));
-        map.metadata.uid = Some("uid-2".to_owned());
-        let foreign = OwnerReference { kind: "Deployment".to_owned(), ..OwnerReference::default() };
-        map.metadata.owner_references.as_mut().unwrap().insert(0, foreign);
+        let map = ConfigMap {
+            metadata: ObjectMeta {
+                name: Some("settings.kv".to_owned()),
+                namespace: Some("team-a".to_owned()),
+                uid: Some("uid-2".to_owned()),
+                resource_version: Some("7".to_owned()),
+                owner_references: Some(vec![
+                    owner("Deployment", "apps/v1", "uid-0"),
+                    owner(OWNER_KIND, OWNER_API_VERSION, "uid-1"),
+                ]),
+                ..ObjectMeta::default()
+            },
+            data: Some([("root".to_owned(), "{}".to_owned())].into()),
+            binary_data: Some([("0".to_owned(), ByteString(vec![0, 255]))].into()),
+            immutable: Some(true),
+        };
         let object = object(map).unwrap();
-        assert_eq!((object.meta.name, object.meta.owner), (draft.name, draft.owner));
-        assert_eq!((object.content, object.meta.id), (draft.content, ObjectId("uid-2".into())));
+        assert_eq!(object.meta.name, ObjectName::new("team-a", "settings.kv"));
+        assert_eq!(object.meta.owner, Some(Owner { name: "settings".to_owned(), id: "uid-1".to_owned() }));
+        assert_eq!((object.meta.id, object.meta.token), (ObjectId("uid-2".into()), Token("7".into())));
+        assert_eq!(object.content.text["root"], "{}");
+        assert_eq!(object.content.bytes["0"][..], [0, 255]);
     }
 }

@@ -3,6 +3,7 @@
 
 mod clock;
 mod convert;
+mod encode;
 mod merge;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,10 @@ use futures::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use http::{HeaderValue, Request, header::ACCEPT};
+use http::{
+    HeaderValue, Request,
+    header::{ACCEPT, CONTENT_TYPE},
+};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client, Config, Resource,
@@ -104,12 +108,12 @@ impl Cluster {
         action: &'static str,
         name: &ObjectName,
         request: impl FnOnce(ApiRequest, Vec<u8>) -> Result<Request<Vec<u8>>, kube::core::request::Error>,
-        map: &ConfigMap,
+        body: Vec<u8>,
     ) -> Result<Meta, StoreError> {
         let refused = |message: String| StoreError::Refused { name: name.clone(), message };
-        let body = serde_json::to_vec(map).map_err(|error| refused(error.to_string()))?;
         let url = ConfigMap::url_path(&(), Some(&name.folder));
         let mut request = request(ApiRequest::new(url), body).map_err(|error| refused(error.to_string()))?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(encode::CONTENT_TYPE));
         request.headers_mut().insert(ACCEPT, METADATA_ONLY);
         request.extensions_mut().insert(action);
         let answer = self.client.request::<PartialObjectMeta<ConfigMap>>(request);
@@ -148,8 +152,8 @@ impl ObjectStore for Cluster {
     }
 
     async fn create(&self, draft: &Draft) -> Result<Meta, StoreError> {
-        let map = convert::config_map(draft, None);
-        self.write("create", &draft.name, |request, body| request.create(&params(), body), &map).await
+        let body = encode::body(draft, None);
+        self.write("create", &draft.name, |request, body| request.create(&params(), body), body).await
     }
 
     async fn replace(&self, draft: &Draft, expected: &Token) -> Result<Meta, StoreError> {
@@ -157,8 +161,8 @@ impl ObjectStore for Cluster {
         if expected.0.parse::<u64>().unwrap_or_default() == 0 {
             return Err(StoreError::Conflict(draft.name.clone()));
         }
-        let (name, map) = (&draft.name, convert::config_map(draft, Some(expected)));
-        self.write("replace", name, |request, body| request.replace(&name.name, &params(), body), &map).await
+        let (name, body) = (&draft.name, encode::body(draft, Some(expected)));
+        self.write("replace", name, |request, body| request.replace(&name.name, &params(), body), body).await
     }
 
     async fn delete(&self, name: &ObjectName, id: &ObjectId) -> Result<(), StoreError> {
