@@ -1,21 +1,18 @@
-//! What the attempts of one batch have in common: the segments that exist already, so that a lost swap need not
-//! write them twice, and how old they are.
+//! What the attempts of one batch have in common: the segments that exist already, so that none is written
+//! twice, and how old they are.
 
 use std::time::Duration;
 
 use nearkv::Clock;
 
-use super::{
-    ages::Age,
-    aside::{Aside, SetAside},
-    format::SegmentRef,
-    next::Created,
-};
+use super::{ages::Age, aside::SetAside, format::SegmentRef, next::Created};
 
 /// The attempts of one batch so far.
 #[derive(Default)]
 pub(super) struct Attempt {
     pub(super) created: Created,
+    /// What the first inline records were written to beforehand.
+    pub(super) aside: Option<SegmentRef>,
     /// The oldest of what was created.
     pub(super) age: Option<Age>,
     /// Swaps lost so far.
@@ -24,10 +21,9 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// The first one, which may name what was set aside.
-    pub(super) async fn beginning(aside: Option<Aside>) -> Self {
-        let Some(aside) = aside else { return Self::default() };
-        let Some(SetAside { name, sha256, born }) = aside.made().await else { return Self::default() };
-        Self { created: [(sha256, name)].into(), age: Some(born), lost: 0 }
+    pub(super) fn beginning(aside: Option<SetAside>) -> Self {
+        let (aside, age) = aside.map(|SetAside { segment, born }| (segment, born)).unzip();
+        Self { aside, age, ..Self::default() }
     }
 
     /// The next one need not create these.

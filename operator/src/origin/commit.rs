@@ -56,7 +56,7 @@ impl Space {
 
     /// Commits a batch, or answers why not; whether another replica was seen to write.
     async fn commit(&self, batch: &mut Batch, aside: &mut Option<Aside>, busy: bool) -> bool {
-        let mut attempt = Attempt::beginning(aside.take()).await;
+        let mut attempt = Attempt::beginning(Aside::take(aside).await);
         let mut contended = false;
         loop {
             batch.answer_late(Instant::now(), &too_late());
@@ -127,7 +127,7 @@ impl Space {
             forgotten: &forgotten,
         };
         let workshop = self.workshop();
-        let mut next = next::next(&workshop, &base.root, &judged, &signature, &attempt.created);
+        let mut next = next::next(&workshop, &base.root, &judged, &signature, attempt);
         let drafts = std::mem::take(&mut next.drafts);
         if !drafts.is_empty() {
             attempt.age.get_or_insert_with(|| Age::start(&*self.context.clock));
@@ -148,8 +148,8 @@ impl Space {
         let sent = (Instant::now(), Age::start(&*self.context.clock));
         match self.context.store.replace(&draft, &base.token).await {
             Ok(meta) => {
-                if let Some(aside) = aside {
-                    *aside = Aside::start(workshop, &next, &*self.context.clock);
+                if let Some(free @ None) = aside {
+                    *free = Aside::start(workshop, &next, &*self.context.clock);
                 }
                 self.applied(base, next, judged.entries.clone(), &meta, sent.0);
                 self.acknowledge(batch, judged.verdicts);

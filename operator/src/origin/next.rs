@@ -4,6 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    attempt::Attempt,
     format::{Manifest, PART_BYTES, ROOT_BYTES, Record, Root, SegmentRef, Sha, Writer},
     judge::Judged,
     settings::{FULL_SEGMENTS, INLINE_ROOT_BYTES},
@@ -16,6 +17,8 @@ use crate::store::{Content, Draft};
 pub(super) struct Next {
     pub(super) root: Root,
     pub(super) content: Content,
+    /// Bytes of the batch's own records.
+    pub(super) added: u64,
     pub(super) manifest: Arc<Manifest>,
     /// What has to exist before the swap, besides the chunks of values.
     pub(super) drafts: Vec<Draft>,
@@ -34,8 +37,8 @@ pub(super) struct Signature<'a> {
     pub(super) forgotten: &'a [String],
 }
 
-/// Segments that exist already, set aside or by an earlier attempt of the batch: their names, by the digest of
-/// their lines. Neither need be written twice.
+/// Segments that an earlier attempt of the batch has created: their names, by the digest of their lines. A lost
+/// swap need not write them twice.
 pub(super) type Created = HashMap<Sha, String>;
 
 /// Makes the next root of `base`.
@@ -44,33 +47,34 @@ pub(super) fn next(
     base: &Root,
     judged: &Judged,
     signature: &Signature<'_>,
-    created: &Created,
+    attempt: &Attempt,
 ) -> Next {
     let mut root = judged.root.clone();
     root.version = base.version + judged.records.len() as u64;
     root.swap = base.swap + 1;
     sign(&mut root, signature);
+    let old: Vec<String> = base.records.iter().map(line).collect();
+    let new: Vec<String> = judged.records.iter().map(line).collect();
     let mut next = Next {
         root,
         content: Content::default(),
+        added: new.iter().map(|line| line.len() as u64).sum(),
         manifest: Arc::clone(&judged.manifest),
         drafts: Vec::new(),
         segments: Vec::new(),
     };
-    let old: Vec<String> = base.records.iter().map(line).collect();
-    let new: Vec<String> = judged.records.iter().map(line).collect();
-    if let Some(segment) = set_aside(base, &old.concat(), created) {
+    let (mut first, mut records) = (base.first_inline(), &base.records[..]);
+    let mut lines = &old[..];
+    if let Some(segment) = attempt.aside.as_ref().filter(|segment| is_start(segment, base, &old)) {
+        let (gone, left) = records.split_at(segment.records as usize);
+        (first, records, lines) = (segment.last() + 1, left, &lines[gone.len()..]);
         next.root.segments.push(segment.clone());
-        next.segments.push((segment, base.records.clone()));
-        if !inline(&mut next, judged.records.clone(), &new) {
-            spill(workshop, base.version + 1, judged.records.clone(), new, created, &mut next);
-        }
-    } else {
-        let records = [&base.records[..], &judged.records].concat();
-        let lines = [old, new].concat();
-        if !inline(&mut next, records.clone(), &lines) {
-            spill(workshop, base.first_inline(), records, lines, created, &mut next);
-        }
+        next.segments.push((segment.clone(), gone.to_vec()));
+    }
+    let records = [records, &judged.records].concat();
+    let lines = [lines, &new].concat();
+    if !inline(&mut next, &records, &lines) {
+        spill(workshop, first, records, lines, &attempt.created, &mut next);
     }
     if next.root.segments.len() > FULL_SEGMENTS || next.content.size() > ROOT_BYTES as u64 {
         roll(workshop, &mut next);
@@ -78,21 +82,20 @@ pub(super) fn next(
     next
 }
 
-/// The segment of the inline records of `base`, if it exists already.
-fn set_aside(base: &Root, lines: &str, created: &Created) -> Option<SegmentRef> {
-    let (sha256, records) = (Sha::of(lines.as_bytes()), base.records.len() as u64);
-    let name = created.get(&sha256).filter(|_| records > 0)?;
-    let (segment, first, bytes) = (name.clone(), base.first_inline(), lines.len() as u64);
-    Some(SegmentRef { segment, first, records, bytes, sha256 })
+/// Whether a segment holds the first of the inline records of `base`.
+fn is_start(segment: &SegmentRef, base: &Root, lines: &[String]) -> bool {
+    let start = usize::try_from(segment.records).ok().and_then(|count| lines.get(..count));
+    segment.first == base.first_inline()
+        && start.is_some_and(|start| Sha::of(start.concat().as_bytes()) == segment.sha256)
 }
 
 /// Keeps the records in the root, unless it would become too large.
-fn inline(next: &mut Next, records: Vec<Record>, lines: &[String]) -> bool {
+fn inline(next: &mut Next, records: &[Record], lines: &[String]) -> bool {
     // Lines that alone exceed the bound need not be encoded with the root to see that.
     if lines.iter().map(String::len).sum::<usize>() >= INLINE_ROOT_BYTES {
         return false;
     }
-    next.root.records = records;
+    next.root.records = records.to_vec();
     next.content = next.root.encode();
     next.content.size() <= INLINE_ROOT_BYTES as u64
 }

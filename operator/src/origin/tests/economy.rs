@@ -127,3 +127,19 @@ async fn a_hundred_thousand_keys_are_read_in_one_sweep_of_some_hundreds_of_objec
     assert!(other.origin.get(&settings(), &key(&name(77_777)), &nearkv::GetOptions::default()).await.is_ok());
     other.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_alone_waits_for_one_write_of_the_store_and_never_for_two() {
+    let store = Simulated::new(4);
+    let process = Process::with(&store, 4, unpaced()).await;
+    let mut waits = Vec::new();
+    for n in 0..100 {
+        let started = Instant::now();
+        process.put(&name(n), &"v".repeat(288)).await.unwrap();
+        waits.push(started.elapsed());
+    }
+    let root = root(&store);
+    assert!(!root.segments.is_empty() || root.manifest.is_some(), "the records have left the root");
+    assert_eq!(waits.iter().max(), waits.iter().min(), "{waits:?}");
+    process.stop().await;
+}
