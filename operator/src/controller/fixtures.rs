@@ -98,19 +98,23 @@ pub(crate) struct FakeData {
     pub(crate) calls: Mutex<Vec<String>>,
 }
 
+/// What the origin reports of data that are as declared, at this version.
+pub(crate) fn sound_report(at: u64) -> Report {
+    Report {
+        health: Health::Ready,
+        version: Some(version(at)),
+        keys: 2,
+        bytes: 20,
+        objects: 1,
+        declared: Some(("uid-1".into(), 1)),
+        deletion_policy: Some(DeletionPolicy::Delete),
+    }
+}
+
 impl FakeData {
     pub(crate) fn new() -> Self {
-        let report = Report {
-            health: Health::Ready,
-            version: Some(version(1)),
-            keys: 2,
-            bytes: 20,
-            objects: 1,
-            declared: Some(("uid-1".into(), 1)),
-            deletion_policy: Some(DeletionPolicy::Delete),
-        };
         Self {
-            report: Mutex::new(report),
+            report: Mutex::new(sound_report(1)),
             refuse: Mutex::default(),
             outcomes: Mutex::default(),
             calls: Mutex::default(),

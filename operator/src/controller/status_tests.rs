@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     controller::{
         dereference::{Dereferenced, Found, Source},
-        fixtures::{Desired, outcome, version},
+        fixtures::{Desired, outcome, sound_report, version},
         identity::config_of,
         validate::validate,
     },
@@ -24,21 +24,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let report = Report {
-            health: Health::Ready,
-            version: Some(version(3)),
-            keys: 2,
-            bytes: 20,
-            objects: 1,
-            declared: Some(("uid-1".into(), 1)),
-            deletion_policy: Some(DeletionPolicy::Delete),
-        };
         Self {
             desired: Desired::new("settings").entry("a", "1"),
             sources: vec![],
             previous: KvNamespaceStatus::default(),
             declared: Ok(outcome(&[], &[], &[])),
-            report,
+            report: sound_report(3),
             now: 1000,
         }
     }

@@ -34,6 +34,14 @@ pub(super) struct NewManifest {
     pub born: Instant,
 }
 
+impl NewManifest {
+    /// To take the place of the one that `root` names. `born`: before its first object was sent.
+    pub(super) fn upon(root: &Root, reference: ManifestRef, manifest: Manifest, born: Instant) -> Amendment {
+        let (incarnation, base) = (root.incarnation, root.manifest.clone());
+        Amendment::Manifest(Self { incarnation, base, reference, manifest: manifest.into(), born })
+    }
+}
+
 /// Why an amendment has no place on a root: it names another manifest or lives another life. Not a failure: what
 /// was written for it is garbage, and the step is decided anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

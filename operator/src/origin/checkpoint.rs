@@ -113,13 +113,7 @@ impl Writing {
         let marks = (taken.version, expired_before);
         let (reference, manifest, drafts) = workshop.manifest(current, marks, pages, segments);
         workshop.create(drafts).await?;
-        Ok(Some(Amendment::Manifest(NewManifest {
-            incarnation: root.incarnation,
-            base: root.manifest.clone(),
-            reference,
-            manifest: manifest.into(),
-            born,
-        })))
+        Ok(Some(NewManifest::upon(root, reference, manifest, born)))
     }
 }
 

@@ -104,13 +104,7 @@ pub(super) async fn prepare(
     let (reference, manifest, manifests) = workshop.manifest(base, marks, pages, segments);
     drafts.extend(manifests);
     workshop.create(drafts).await?;
-    Ok(Amendment::Manifest(NewManifest {
-        incarnation: root.incarnation,
-        base: root.manifest.clone(),
-        reference,
-        manifest: manifest.into(),
-        born,
-    }))
+    Ok(NewManifest::upon(root, reference, manifest, born))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 mod conformance;
 mod damage;
 mod economy;
-mod histories;
 mod invariants;
 mod rig;
 mod writers;
