@@ -49,7 +49,8 @@ fn name(number: usize) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edge_of_the_development_mode_does_what_every_workers_kv_does() {
     // Each wire case is asked in two forms; some conformance cases want a second KvNamespace.
-    let wanted = 2 * (wire::cases().len() + conformance::cases().len());
+    let cases = wire::cases().len() + wire::rest_cases().len() + conformance::cases().len();
+    let wanted = 2 * cases;
     let folder = new_folder("conformance").unwrap();
     let manifest = folder.join("cases.yaml");
     let all: Vec<String> = (0..wanted).map(|number| kv_namespace(&name(number), "{}")).collect();
@@ -61,5 +62,6 @@ async fn an_edge_of_the_development_mode_does_what_every_workers_kv_does() {
     let client = Client::new(url, &ClientSettings::default()).unwrap();
     let harness: Arc<dyn Harness> = Arc::new(Edge { client: Arc::new(client), next: AtomicUsize::new(0) });
     wire::run_all(address, &harness).await.unwrap_or_else(|failed| panic!("{failed}"));
+    wire::run_rest(address, &harness).await.unwrap_or_else(|failed| panic!("{failed}"));
     conformance::run_all(&harness).await.unwrap_or_else(|failed| panic!("{failed}"));
 }

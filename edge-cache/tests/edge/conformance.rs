@@ -93,10 +93,14 @@ struct Served {
 
 impl Served {
     async fn new(kv: Arc<dyn Kv>) -> Self {
+        let settings = server::Settings { region: Some("test".to_owned()) };
+        Self::with(server::binding_router(kv, &settings)).await
+    }
+
+    async fn with(router: axum::Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let settings = server::Settings { region: Some("test".to_owned()) };
-        let serving = serve(listener, server::binding_router(kv, &settings), stop.clone());
+        let serving = serve(listener, router, stop.clone());
         let task = tokio::spawn(async move { serving.await.unwrap() });
         Self { address, stop, task }
     }
@@ -164,6 +168,23 @@ async fn a_server_over_an_edge_answers_on_the_wire_as_the_contract_says() {
     let harness = OverMemory::on_real_time(|memory| Arc::new(edge(memory)));
     let served = Served::new(harness.kv()).await;
     wire::run_all(served.address, &harness).await.unwrap_or_else(|failed| panic!("{failed}"));
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_answers_over_rest_as_the_contract_says() {
+    let memory = Arc::new(Memory::new(Arc::new(SystemClock), Random::seeded(1)));
+    let region = Region::new("test".parse().unwrap(), memory.clone(), &Settings::default());
+    let served = Served::with(region.router(memory.clone())).await;
+    let harness: Arc<dyn Harness> = Arc::new(OverMemory {
+        memory,
+        kv: Arc::new(region.cache.clone()),
+        clock: Arc::new(SystemClock),
+        time_is_virtual: false,
+        namespaces: AtomicUsize::new(0),
+    });
+    wire::run_rest(served.address, &harness).await.unwrap_or_else(|failed| panic!("{failed}"));
+    region.cache.shutdown().await;
     served.end().await;
 }
 

@@ -59,3 +59,23 @@ async fn a_server_over_a_client_answers_the_same_on_the_wire() {
     let harness: Arc<dyn Harness> = Arc::new(memory);
     report(wire::run_all(edge.address, &harness).await);
 }
+
+#[tokio::test]
+async fn a_server_answers_over_rest_as_the_contract_says() {
+    let memory = MemoryHarness::new();
+    let faces = router(memory.memory.clone(), memory.memory.clone(), &Settings::default());
+    let server = Running::with(faces).await;
+    let harness: Arc<dyn Harness> = Arc::new(memory);
+    report(wire::run_rest(server.address, &harness).await);
+}
+
+#[tokio::test]
+async fn a_server_over_a_client_answers_the_same_over_rest() {
+    let memory = MemoryHarness::new();
+    let faces = router(memory.memory.clone(), memory.memory.clone(), &Settings::default());
+    let origin = Running::with(faces).await;
+    let upstream = Arc::new(origin.client(Protocol::H2c));
+    let edge = Running::with(router(upstream.clone(), upstream, &Settings::default())).await;
+    let harness: Arc<dyn Harness> = Arc::new(memory);
+    report(wire::run_rest(edge.address, &harness).await);
+}

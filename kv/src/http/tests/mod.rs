@@ -17,7 +17,7 @@ use crate::{
     http::{
         Client,
         client::{ClientSettings, Protocol},
-        server::{ServeError, Settings, binding_router, serve},
+        server::{ServeError, Settings, binding_router, router, serve},
     },
     testing::{Harness, ManualClock, Memory},
 };
@@ -34,10 +34,14 @@ struct Running {
 
 impl Running {
     async fn over(kv: Arc<dyn Kv>, settings: &Settings) -> Self {
+        Self::with(binding_router(kv, settings)).await
+    }
+
+    async fn with(router: axum::Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let ended = tokio::spawn(serve(listener, binding_router(kv, settings), shutdown.clone()));
+        let ended = tokio::spawn(serve(listener, router, shutdown.clone()));
         Self { address, _guard: shutdown.clone().drop_guard(), shutdown, ended }
     }
 

@@ -4,6 +4,7 @@
 mod bulk;
 mod lists;
 mod reads;
+mod rest;
 mod routes;
 mod socket;
 mod writes;
@@ -11,6 +12,8 @@ mod writes;
 use std::{fmt::Debug, net::SocketAddr, sync::Arc};
 
 use futures::future::BoxFuture;
+
+pub use rest::{RestCase, rest_cases, run_rest};
 
 use super::Harness;
 use crate::Namespace;

@@ -62,11 +62,11 @@ impl RestFace {
             Route::Accounts => return self.accounts().await.map_err(of(Operation::Account)),
             Route::Memberships => return self.memberships().await.map_err(of(Operation::Account)),
             Route::Account(account) => {
-                let account = known_account(path, account)?;
+                let account = account_of(account).ok_or_else(|| Fault::bad_account(path))?;
                 return self.account(&account).map_err(of(Operation::Account));
             }
         };
-        let account = known_account(path, account)?;
+        let account = account_of(account).ok_or_else(|| Fault::bad_account(path))?;
         let asked = Asked { headers: &parts.headers, query: parts.uri.query().unwrap_or_default() };
         let operation = operation(method, place).ok_or_else(|| Fault::method(place.methods()))?;
         let with_body = parts.method != Method::HEAD;
@@ -152,8 +152,8 @@ fn of(operation: Operation) -> impl Fn(Error) -> Fault {
 }
 
 /// The account of a path, if it can be one: the name of a Kubernetes namespace.
-fn known_account(path: &str, raw: &str) -> Result<String, Fault> {
-    let account = decode(raw, false).map_err(|_| Fault::bad_account(path))?;
-    Namespace::new(&account, "any").map_err(|_| Fault::bad_account(path))?;
-    Ok(account.into_owned())
+fn account_of(raw: &str) -> Option<String> {
+    let account = decode(raw, false).ok()?;
+    Namespace::new(&account, "any").ok()?;
+    Some(account.into_owned())
 }
