@@ -25,6 +25,8 @@ pub enum CompletionShell {
     Zsh,
     /// fish.
     Fish,
+    /// A script kubectl_complete-kv for the PATH, with which kubectl itself completes `kubectl kv`.
+    Kubectl,
 }
 
 /// Prints the script.
@@ -40,10 +42,16 @@ fn script(shell: CompletionShell) -> Vec<u8> {
         CompletionShell::Bash => Shell::Bash,
         CompletionShell::Zsh => Shell::Zsh,
         CompletionShell::Fish => Shell::Fish,
+        CompletionShell::Kubectl => return include_bytes!("kubectl_complete.bash").to_vec(),
     };
     let mut script = Vec::new();
     generate(shell, &mut Cli::command(), "kubectl-kv", &mut script);
-    script
+    if shell != Shell::Bash {
+        return script;
+    }
+    // clap_complete 4.6.11 spells the dash of our name in two ways, so that bash finds the commands and nothing behind
+    // them. One spelling for both.
+    String::from_utf8_lossy(&script).replace("kubectl__subcmd__kv", "kubectl__kv").into_bytes()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 /// A development mode with the KvNamespaces `settings`, which declares `title`, `data` and `copy`.
 pub(crate) struct Plugin {
     pub(crate) dev: Dev,
-    binary: PathBuf,
+    pub(crate) binary: PathBuf,
     folder: PathBuf,
 }
 

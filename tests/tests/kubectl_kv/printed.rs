@@ -34,6 +34,23 @@ async fn shells_take_their_completions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kubectl_itself_completes_the_plugin() {
+    let kv = Plugin::start("kubectl-completion").await;
+    let script = kv.file("kubectl_complete-kv", kv.run(&["completion", "kubectl"]).await.text());
+    let folder = kv.binary.parent().unwrap().display().to_string();
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
+    for (words, completed) in [
+        (&["exp"][..], "export\n:4\n"),
+        (&["namespace", "r"], "rename\n:4\n"),
+        (&["list", "settings", "-o", "y"], "yaml\n:4\n"),
+    ] {
+        let output = Command::new("bash").arg(&script).args(words).env("PATH", &path).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(printed, completed, "{words:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_printed_environment_and_commands_reach_the_namespace() {
     let kv = Plugin::start("binding").await;
     let env = kv.run(&["binding", "settings", "-o", "env"]).await.text();

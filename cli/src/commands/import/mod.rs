@@ -147,3 +147,22 @@ fn report(totals: &Totals, namespace: &Namespace, resumed: bool, unverified: boo
     }
     terminal::say(&format!("{text}{}", if unverified { "" } else { ", read back and compared" }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_back_otherwise_has_an_exit_code_of_its_own() {
+        let namespace = Namespace::new("team-a", "settings").unwrap();
+        let differing: Vec<Key> = (0..12).map(|n| Key::new(&format!("k{n}")).unwrap()).collect();
+        let totals = Totals { written: 20, differing, ..Totals::default() };
+        let failure = report(&totals, &namespace, false, false).unwrap_err();
+        assert_eq!(failure.exit, Exit::Differs);
+        assert!(
+            failure.message.contains("12 read back otherwise than they were written: [\"k0\""),
+            "{failure}"
+        );
+        assert!(!failure.message.contains("k10"), "only the first are named: {failure}");
+    }
+}
