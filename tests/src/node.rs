@@ -21,7 +21,10 @@ const MODULES: &str = "node_modules";
 const INSTALLED: &str = "node_modules/.installed-lock.json";
 
 /// For all tests against one server: several times what they take on a busy 2-core machine.
-const RUN_LIMIT: Duration = Duration::from_secs(600);
+const RUN_LIMIT: Duration = Duration::from_secs(900);
+
+/// For one of them, in milliseconds: the slowest runs wrangler twenty times, two seconds each when the machine is busy.
+const TEST_LIMIT: &str = "--test-timeout=240000";
 
 /// What the tests run against, as environment variables of theirs.
 pub type Environment<'a> = &'a [(&'a str, &'a str)];
@@ -36,6 +39,7 @@ pub async fn run_tests(name: &str, patterns: &[&str], environment: Environment<'
         "--test",
         "--test-reporter=spec",
         "--test-reporter-destination=stdout",
+        TEST_LIMIT,
     ]);
     for (variable, value) in environment {
         program = program.env(*variable, *value);

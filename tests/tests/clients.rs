@@ -5,21 +5,28 @@
 
 use std::path::Path;
 
+use nearkv_tests::binaries::Binaries;
 use nearkv_tests::folders::new_folder;
 use nearkv_tests::nearkv::Dev;
 use nearkv_tests::node::{CONFORMANCE, run_tests};
 use nearkv_tests::{Scenario, eventually};
 
-/// What workerd's binding does: every call, in a Worker.
-const BINDING: &str = "binding/*.test.js";
+/// workerd's binding in a Worker; wrangler and the SDK; and what all of them make of the same keys.
+const PATTERNS: [&str; 2] = ["binding/*.test.js", "rest/*.test.js"];
+
+/// The largest values are written again and again, 150 MiB of them in a minute: more than an operator sends to an API
+/// server that others need too, and nearly as much as one may hold.
+const ROOM: [&str; 4] = ["--pace-bytes-per-second", "16Mi", "--budget-bytes", "1Gi"];
 
 fn namespaces() -> String {
     std::fs::read_to_string(Path::new(CONFORMANCE).join("namespaces.yaml")).unwrap()
 }
 
 async fn run(name: &str, edge: &str, account: &str) {
-    let environment = [("NEARKV_URL", edge), ("NEARKV_ACCOUNT", account)];
-    let printed = run_tests(name, &[BINDING], &environment).await.unwrap();
+    let kubectl_kv = tokio::task::block_in_place(Binaries::build).unwrap().kubectl_kv.display().to_string();
+    let environment =
+        [("NEARKV_URL", edge), ("NEARKV_ACCOUNT", account), ("NEARKV_KUBECTL_KV", kubectl_kv.as_str())];
+    let printed = run_tests(name, &PATTERNS, &environment).await.unwrap();
     println!("{printed}");
 }
 
@@ -33,7 +40,7 @@ async fn unmodified_clients_of_workers_kv_work_against_the_development_mode() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unmodified_clients_of_workers_kv_work_against_an_operator_and_an_edge() {
-    let scenario = Scenario::start(&[]).await.unwrap();
+    let scenario = Scenario::start(&ROOM).await.unwrap();
     scenario.namespace.apply(&namespaces()).await.unwrap();
     eventually("all KvNamespaces are ready", async || {
         let arguments = ["wait", "--for=condition=Ready", "--timeout=20s", "kvns", "--all"];

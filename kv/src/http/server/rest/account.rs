@@ -3,8 +3,12 @@
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{envelope::success, face::RestFace};
-use crate::Error;
+use super::{
+    envelope::{success, success_with},
+    face::RestFace,
+    pages::Page,
+};
+use crate::{Error, http::server::face::Asked};
 
 impl RestFace {
     /// Whoever gets here may go on: this face itself gives out no tokens.
@@ -12,20 +16,28 @@ impl RestFace {
         success(json!({ "id": "00000000000000000000000000000000", "status": "active" }), None)
     }
 
-    pub(super) async fn accounts(&self) -> Result<Response, Error> {
-        let accounts: Vec<Value> =
-            self.namespaces.accounts().await?.iter().map(|name| account(name)).collect();
-        success(accounts, None)
+    pub(super) async fn accounts(&self, asked: &Asked<'_>) -> Result<Response, Error> {
+        self.list_of_accounts(asked, account).await
     }
 
     pub(super) fn account(&self, name: &str) -> Result<Response, Error> {
         success(account(name), None)
     }
 
-    pub(super) async fn memberships(&self) -> Result<Response, Error> {
-        let membership = |name: &String| json!({ "id": name, "status": "accepted", "account": account(name), "roles": ["Workers KV"] });
-        let memberships: Vec<Value> = self.namespaces.accounts().await?.iter().map(membership).collect();
-        success(memberships, None)
+    pub(super) async fn memberships(&self, asked: &Asked<'_>) -> Result<Response, Error> {
+        let membership = |name: &str| json!({ "id": name, "status": "accepted", "account": account(name), "roles": ["Workers KV"] });
+        self.list_of_accounts(asked, membership).await
+    }
+
+    async fn list_of_accounts(
+        &self,
+        asked: &Asked<'_>,
+        shown: impl Fn(&str) -> Value,
+    ) -> Result<Response, Error> {
+        let page = Page::of(asked)?;
+        let all = self.namespaces.accounts().await?.iter().map(|name| shown(name)).collect();
+        let (accounts, info) = page.of_all(all);
+        success_with(accounts, Some(info), None)
     }
 }
 

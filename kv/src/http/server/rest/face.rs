@@ -51,6 +51,7 @@ impl RestFace {
         let inner = path.strip_prefix(BASE).unwrap_or(path);
         let route = Route::of(inner).ok_or_else(Fault::no_route)?;
         let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
+        let asked = Asked { headers: &parts.headers, query: parts.uri.query().unwrap_or_default() };
         let (account, place) = match route {
             Route::Storage(account, place) => (account, place),
             Route::VerifyToken | Route::Accounts | Route::Account(_) | Route::Memberships
@@ -59,15 +60,14 @@ impl RestFace {
                 return Err(Fault::method("GET, HEAD"));
             }
             Route::VerifyToken => return self.verify_token().map_err(of(Operation::Account)),
-            Route::Accounts => return self.accounts().await.map_err(of(Operation::Account)),
-            Route::Memberships => return self.memberships().await.map_err(of(Operation::Account)),
+            Route::Accounts => return self.accounts(&asked).await.map_err(of(Operation::Account)),
+            Route::Memberships => return self.memberships(&asked).await.map_err(of(Operation::Account)),
             Route::Account(account) => {
                 let account = account_of(account).ok_or_else(|| Fault::bad_account(path))?;
                 return self.account(&account).map_err(of(Operation::Account));
             }
         };
         let account = account_of(account).ok_or_else(|| Fault::bad_account(path))?;
-        let asked = Asked { headers: &parts.headers, query: parts.uri.query().unwrap_or_default() };
         let operation = operation(method, place).ok_or_else(|| Fault::method(place.methods()))?;
         let with_body = parts.method != Method::HEAD;
         let call = Call { account: &account, asked: &asked, upload, with_body };

@@ -14,6 +14,7 @@ mod ids;
 mod keys;
 mod multipart;
 mod namespaces;
+mod pages;
 mod pairs;
 mod route;
 mod values;

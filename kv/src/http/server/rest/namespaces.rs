@@ -4,13 +4,13 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    envelope::{Numbered, success, success_with},
+    envelope::{success, success_with},
     face::RestFace,
+    pages::Page,
 };
 use crate::{
     Error, NamespaceId, NamespaceInfo, Reason,
     http::server::{face::Asked, upload::Upload},
-    limits::{MAX_REST_NAMESPACES, REST_NAMESPACES},
 };
 
 /// Longest body of a create or rename: a title of 512 characters that are all escapes, and some.
@@ -40,19 +40,8 @@ struct Given {
 }
 
 impl RestFace {
-    /// A page past the last one is empty: the SDK's paging ends there, and nowhere else.
     pub(super) async fn list_namespaces(&self, account: &str, asked: &Asked<'_>) -> Result<Response, Error> {
-        let number = |name: &str, default: usize, most: usize| match asked.parameter(name) {
-            None => Ok(default),
-            Some(given) => given.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| {
-                Error::new(
-                    Reason::RequestInvalid,
-                    format!("Invalid {name} of {given}. Please specify an integer from 1 to {most}."),
-                )
-            }),
-        };
-        let (page, per_page) =
-            (number("page", 1, usize::MAX)?, number("per_page", REST_NAMESPACES, MAX_REST_NAMESPACES)?);
+        let page = Page::of(asked)?;
         let by_title = choice(asked, "order", "id", "title")?;
         let descending = choice(asked, "direction", "asc", "desc")?;
         let mut all = self.namespaces.list(account).await?;
@@ -64,15 +53,7 @@ impl RestFace {
         if descending {
             all.reverse();
         }
-        let skipped = (page - 1).saturating_mul(per_page);
-        let shown: Vec<Shown<'_>> = all.iter().skip(skipped).take(per_page).map(Shown::from).collect();
-        let info = Numbered {
-            count: shown.len(),
-            page,
-            per_page,
-            total_count: all.len(),
-            total_pages: all.len().div_ceil(per_page),
-        };
+        let (shown, info) = page.of_all(all.iter().map(Shown::from).collect());
         success_with(shown, Some(info), None)
     }
 
