@@ -3,6 +3,7 @@
 
 mod client;
 mod conformance;
+mod fuzz;
 mod options;
 mod server;
 
