@@ -6,6 +6,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -24,8 +25,9 @@ use crate::{
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// The request as it comes: the binding validates none of it.
-#[derive(Deserialize)]
-struct Given {
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "BulkGet")]
+pub(super) struct Given {
     #[serde(default)]
     keys: Vec<String>,
     r#type: Option<serde_json::Value>,

@@ -4,6 +4,7 @@
 mod client;
 mod conformance;
 mod fuzz;
+mod openapi;
 mod options;
 mod server;
 

@@ -3,6 +3,7 @@
 
 use axum::response::Response;
 use futures::{StreamExt, stream};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -20,15 +21,19 @@ use crate::{
 };
 
 /// The result of a bulk put or bulk delete.
-#[derive(Serialize)]
-struct Written {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BulkWritten")]
+pub(super) struct Written {
     successful_key_count: u64,
+    #[schemars(with = "[String; 0]")]
     unsuccessful_keys: [Key; 0],
 }
 
 /// The result of a bulk get.
-#[derive(Serialize)]
-struct Read<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BulkRead")]
+pub(super) struct Read<'a> {
+    #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
     values: &'a RawValue,
 }
 

@@ -2,6 +2,7 @@
 
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fault::Fault;
@@ -14,8 +15,9 @@ use crate::{
 };
 
 /// An answer on the wire. `result_info` is only where the contract has it.
-#[derive(Serialize)]
-struct Envelope<T, I> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Failure")]
+pub(super) struct Envelope<T, I> {
     success: bool,
     errors: Vec<Item>,
     messages: Vec<Item>,
@@ -25,14 +27,19 @@ struct Envelope<T, I> {
 }
 
 /// An error.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ApiError")]
 struct Item {
     code: u32,
     message: String,
 }
 
+/// An answer that is a failure, for its schema.
+pub(super) type Failure = Envelope<(), ()>;
+
 /// `result_info` of a list of namespaces.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PageInfo")]
 pub(super) struct Numbered {
     pub(super) count: usize,
     pub(super) page: usize,
@@ -42,7 +49,8 @@ pub(super) struct Numbered {
 }
 
 /// `result_info` of a list of keys. An empty cursor is the end.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CursorInfo")]
 pub(super) struct Cursored {
     pub(super) count: usize,
     pub(super) cursor: String,
@@ -78,8 +86,7 @@ pub(super) fn success_with<T: Serialize, I: Serialize>(
 pub(super) fn failure(fault: Fault, upload: Option<Upload>) -> Response {
     let Fault { status, code, message, error, allow } = fault;
     let errors = vec![Item { code, message }];
-    let envelope =
-        Envelope::<(), ()> { success: false, errors, messages: Vec::new(), result: (), result_info: None };
+    let envelope = Failure { success: false, errors, messages: Vec::new(), result: (), result_info: None };
     // Numbers and texts: they have a JSON form.
     let body = serde_json::to_string(&envelope).unwrap_or_default();
     let body = match upload {

@@ -9,6 +9,7 @@ use super::{
     BASE, envelope,
     fault::{Fault, Operation},
     ids::Ids,
+    openapi,
     route::{Route, Storage},
 };
 use crate::{
@@ -54,11 +55,16 @@ impl RestFace {
         let asked = Asked { headers: &parts.headers, query: parts.uri.query().unwrap_or_default() };
         let (account, place) = match route {
             Route::Storage(account, place) => (account, place),
-            Route::VerifyToken | Route::Accounts | Route::Account(_) | Route::Memberships
+            Route::VerifyToken
+            | Route::Accounts
+            | Route::Account(_)
+            | Route::Memberships
+            | Route::OpenApi
                 if method != Method::GET =>
             {
                 return Err(Fault::method("GET, HEAD"));
             }
+            Route::OpenApi => return Ok(openapi::answer()),
             Route::VerifyToken => return self.verify_token().map_err(of(Operation::Account)),
             Route::Accounts => return self.accounts(&asked).await.map_err(of(Operation::Account)),
             Route::Memberships => return self.memberships(&asked).await.map_err(of(Operation::Account)),
@@ -125,7 +131,7 @@ struct Call<'a> {
 }
 
 /// What a method means at a place; `None` where it means nothing. An empty id takes no method.
-fn operation(method: &Method, place: Storage<'_>) -> Option<Operation> {
+pub(super) fn operation(method: &Method, place: Storage<'_>) -> Option<Operation> {
     Some(match (method, place) {
         (_, Storage::Namespace("")) => return None,
         (&Method::GET, Storage::Namespaces) => Operation::ListNamespaces,

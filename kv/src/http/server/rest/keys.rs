@@ -1,6 +1,7 @@
 //! The keys of a namespace, page by page.
 
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -18,12 +19,16 @@ use crate::{
 };
 
 /// A key on the wire. The metadata are the JSON value itself, not a string as on the binding face.
-#[derive(Serialize)]
-struct Shown<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ListedKey")]
+pub(super) struct Shown<'a> {
+    #[schemars(with = "String")]
     name: &'a Key,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u64>")]
     expiration: Option<Expiration>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
     metadata: Option<&'a RawValue>,
 }
 

@@ -14,6 +14,7 @@ mod ids;
 mod keys;
 mod multipart;
 mod namespaces;
+mod openapi;
 mod pages;
 mod pairs;
 mod route;

@@ -1,6 +1,7 @@
 //! Namespaces: list, create, get, rename, delete.
 
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,8 +18,9 @@ use crate::{
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// A namespace on the wire. `name` is ours: with the account it says which KvNamespace this is.
-#[derive(Serialize)]
-struct Shown<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Namespace")]
+pub(super) struct Shown<'a> {
     id: String,
     name: &'a str,
     title: &'a str,
@@ -33,8 +35,9 @@ impl<'a> From<&'a NamespaceInfo> for Shown<'a> {
 }
 
 /// The body of a create or rename.
-#[derive(Deserialize)]
-struct Given {
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NamespaceTitle")]
+pub(super) struct Given {
     title: Option<String>,
     jurisdiction: Option<serde_json::Value>,
 }

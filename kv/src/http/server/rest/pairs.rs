@@ -8,6 +8,7 @@ use futures::{
     StreamExt,
     stream::{self, BoxStream},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -24,8 +25,8 @@ const LARGE_VALUE_BYTES: usize = 64 * 1024;
 const BASE64_PIECE_BYTES: usize = 64 * 1024;
 
 /// A pair of a bulk put (contract §3.1). What else it holds is of no concern.
-#[derive(Deserialize)]
-struct Pair<'a> {
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Pair<'a> {
     #[serde(borrow)]
     key: Cow<'a, str>,
     #[serde(borrow)]
@@ -37,6 +38,7 @@ struct Pair<'a> {
     #[serde(default)]
     expiration_ttl: Option<i64>,
     #[serde(borrow, default)]
+    #[schemars(with = "Option<serde_json::Value>")]
     metadata: Option<&'a RawValue>,
 }
 

@@ -11,6 +11,8 @@ pub(super) enum Route<'a> {
     Account(&'a str),
     /// `/memberships`.
     Memberships,
+    /// [`super::openapi::PATH`].
+    OpenApi,
     /// Below `/accounts/{account}/storage/kv/namespaces`.
     Storage(&'a str, Storage<'a>),
 }
@@ -43,6 +45,7 @@ impl<'a> Route<'a> {
             "/user/tokens/verify" => return Some(Self::VerifyToken),
             "/accounts" => return Some(Self::Accounts),
             "/memberships" => return Some(Self::Memberships),
+            super::openapi::PATH => return Some(Self::OpenApi),
             _ => {}
         }
         let path = path.strip_prefix("/accounts/")?;
@@ -71,6 +74,20 @@ impl<'a> Storage<'a> {
             "bulk/delete" => Some(Self::BulkDelete(id)),
             "bulk/get" => Some(Self::BulkGet(id)),
             _ => None,
+        }
+    }
+
+    /// How the place stands in a path, behind the namespaces of its account.
+    pub(super) fn path(self) -> String {
+        match self {
+            Self::Namespaces => String::new(),
+            Self::Namespace(id) => format!("/{id}"),
+            Self::Keys(id) => format!("/{id}/keys"),
+            Self::Value(id, key) => format!("/{id}/values/{key}"),
+            Self::Metadata(id, key) => format!("/{id}/metadata/{key}"),
+            Self::Bulk(id) => format!("/{id}/bulk"),
+            Self::BulkDelete(id) => format!("/{id}/bulk/delete"),
+            Self::BulkGet(id) => format!("/{id}/bulk/get"),
         }
     }
 
