@@ -30,6 +30,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 pub(super) struct Given {
     #[serde(default)]
     keys: Vec<String>,
+    #[schemars(extend("enum" = ["text", "json", null]))]
     r#type: Option<serde_json::Value>,
     #[serde(rename = "withMetadata")]
     with_metadata: Option<bool>,

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     http::server::bulk::Given,
-    limits::{MAX_BULK_WRITES, MAX_LIST_KEYS, MAX_REST_NAMESPACES, MIN_REST_LIST_KEYS},
+    limits::{MAX_BULK_WRITES, MAX_LIST_KEYS, MAX_REST_NAMESPACES, MIN_REST_LIST_KEYS, REST_NAMESPACES},
 };
 
 /// Where the document itself is, below [`BASE`].
@@ -33,6 +33,9 @@ const ACCOUNT_PLACES: [(&str, &str); 5] = [
     ("/memberships", "list memberships"),
     (PATH, "get this document"),
 ];
+
+/// Those of them that are read page by page.
+const PAGED: [&str; 2] = ["/accounts", "/memberships"];
 
 /// The places below an account's namespaces, as they stand in a path.
 const STORAGE_PLACES: [Storage<'static>; 8] = [
@@ -67,9 +70,14 @@ pub(super) fn document() -> Value {
     let mut schemas = settings.into_generator();
     let mut paths = Map::new();
     for (path, name) in ACCOUNT_PLACES {
-        let body = if path == PATH { json!({}) } else { enveloped(json!({}), None) };
+        let is_paged = PAGED.contains(&path);
+        let info = is_paged.then(|| schema::<Numbered>(&mut schemas));
+        let body = if path == PATH { json!({ "type": "object" }) } else { enveloped(json!({}), info) };
         let answers = answers(&json!({ "application/json": { "schema": body } }), &mut schemas);
-        let get = json!({ "operationId": name.replace(' ', "-"), "summary": name, "responses": answers });
+        let mut get = json!({ "operationId": name.replace(' ', "-"), "summary": name, "responses": answers });
+        if is_paged {
+            get["parameters"] = Value::Array(page_parameters());
+        }
         paths.insert(path.to_owned(), with_parameters(path, Map::from_iter([("get".to_owned(), get)])));
     }
     for place in STORAGE_PLACES {
@@ -170,17 +178,14 @@ fn body(meaning: Operation, schemas: &mut SchemaGenerator) -> Option<Value> {
 
 /// What a query may say.
 fn parameters(meaning: Operation) -> Vec<Value> {
-    let query = |name: &str, schema: Value| json!({ "name": name, "in": "query", "schema": schema });
     let number = |least: usize| json!({ "type": "integer", "minimum": least });
     let words =
         |first: &str, second: &str| json!({ "type": "string", "enum": [first, second], "default": first });
     match meaning {
-        Operation::ListNamespaces => vec![
-            query("page", number(1)),
-            query("per_page", json!({ "type": "integer", "minimum": 1, "maximum": MAX_REST_NAMESPACES })),
-            query("order", words("id", "title")),
-            query("direction", words("asc", "desc")),
-        ],
+        Operation::ListNamespaces => {
+            let order = [query("order", words("id", "title")), query("direction", words("asc", "desc"))];
+            page_parameters().into_iter().chain(order).collect()
+        }
         Operation::ListKeys => {
             let limit = json!({ "type": "integer", "minimum": MIN_REST_LIST_KEYS, "maximum": MAX_LIST_KEYS, "default": MAX_LIST_KEYS });
             let text = || json!({ "type": "string" });
@@ -189,6 +194,16 @@ fn parameters(meaning: Operation) -> Vec<Value> {
         Operation::Put => vec![query("expiration", number(1)), query("expiration_ttl", number(1))],
         _ => Vec::new(),
     }
+}
+
+/// Which page (`pages`).
+fn page_parameters() -> Vec<Value> {
+    let per_page = json!({ "type": "integer", "minimum": 1, "maximum": MAX_REST_NAMESPACES, "default": REST_NAMESPACES });
+    vec![query("page", json!({ "type": "integer", "minimum": 1, "default": 1 })), query("per_page", per_page)]
+}
+
+fn query(name: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "query", "schema": schema })
 }
 
 /// The parameters that stand in a path, beside its methods.
