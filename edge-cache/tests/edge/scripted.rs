@@ -49,6 +49,13 @@ struct Stored {
     version: Version,
 }
 
+impl Stored {
+    fn into_entry(self) -> Entry {
+        let Self { bytes, options, expiration, version } = self;
+        Entry { value: Value::Bytes(bytes), metadata: options.metadata, expiration, version }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Script {
     pub(crate) mood: Mood,
@@ -234,12 +241,7 @@ impl Kv for Scripted {
             Some(stored) if options.if_none_match == Some(stored.version) => {
                 Lookup::Unchanged { version: stored.version, expiration: stored.expiration }
             }
-            Some(stored) => Lookup::Found(Entry {
-                value: Value::Bytes(stored.bytes),
-                metadata: stored.options.metadata,
-                expiration: stored.expiration,
-                version: stored.version,
-            }),
+            Some(stored) => Lookup::Found(stored.into_entry()),
         };
         Ok(Answer { body, state })
     }
@@ -247,10 +249,14 @@ impl Kv for Scripted {
     async fn get_many(
         &self,
         _: &Namespace,
-        _: &[Key],
-        _: &ReadOptions,
+        keys: &[Key],
+        options: &ReadOptions,
     ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
-        unimplemented!("an edge asks key by key")
+        self.arrive().await?;
+        let (mut entries, state) = self.view(options)?;
+        self.depart().await;
+        let body = keys.iter().map(|key| entries.remove(key).map(Stored::into_entry)).collect();
+        Ok(Answer { body, state })
     }
 
     async fn put(

@@ -1,6 +1,7 @@
 //! What every implementation of [`Kv`](crate::Kv) is tested with: the simplest possible one as a model, and
 //! the conformance cases, over the trait and over raw sockets.
 
+mod case;
 pub mod conformance;
 mod memory;
 pub mod wire;
@@ -9,6 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+pub use case::{Case, Failure, Outcome};
 pub use memory::{ManualClock, Memory};
 
 use crate::{Key, Kv, Namespace, UnixMillis};

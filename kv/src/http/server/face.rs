@@ -11,7 +11,7 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    Error, Kv, ReadOptions,
+    Error, ExpirationRequest, Kv, ReadOptions,
     http::{
         names,
         paths::{decode, decode_key, locate, raw_parameter},
@@ -117,6 +117,12 @@ impl Asked<'_> {
         let mut directives =
             fields.filter_map(|field| field.to_str().ok()).flat_map(|field| field.split(','));
         directives.any(|directive| directive.trim().eq_ignore_ascii_case("no-cache"))
+    }
+
+    /// When the entry shall end.
+    pub(super) fn expiration(&self) -> Result<Option<ExpirationRequest>, Error> {
+        let (expiration, ttl) = (self.parameter("expiration"), self.parameter("expiration_ttl"));
+        ExpirationRequest::parse(expiration.as_deref(), ttl.as_deref())
     }
 
     pub(super) fn read_options(&self) -> Result<ReadOptions, Error> {

@@ -11,7 +11,7 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    DeleteOptions, Error, ExpirationRequest, Key, Metadata, Namespace, PutOptions, Reason, Value,
+    DeleteOptions, Error, Key, Metadata, Namespace, PutOptions, Reason, Value,
     http::{mutations, names, tags::write_condition},
     limits::{MAX_METADATA_BYTES, MAX_VALUE_BYTES},
 };
@@ -24,9 +24,8 @@ impl Face {
         asked: &Asked<'_>,
         upload: Option<&Upload>,
     ) -> Result<Response, Error> {
-        let (expiration, ttl) = (asked.parameter("expiration"), asked.parameter("expiration_ttl"));
         let options = PutOptions {
-            expiration: ExpirationRequest::parse(expiration.as_deref(), ttl.as_deref())?,
+            expiration: asked.expiration()?,
             metadata: metadata(asked)?,
             condition: write_condition(asked.headers)?,
         };

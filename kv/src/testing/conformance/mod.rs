@@ -8,42 +8,21 @@ mod keys;
 mod lists;
 mod values;
 
-use std::{fmt::Debug, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 
-use super::Harness;
+use super::{
+    Harness,
+    case::{self, Failure, Outcome, equal, holds, verdict},
+};
 use crate::{
     DeleteOptions, Entry, Error, GetOptions, Key, Kv, Lookup, Metadata, Namespace, PutOptions, Reason, Value,
     Version,
 };
 
-/// Why a case failed.
-#[derive(Debug)]
-pub struct Failure(String);
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause:?}")).unwrap_or_default();
-        Self(format!("unexpected error {} ({error}){cause}", error.reason().as_str()))
-    }
-}
-
-type Outcome = Result<(), Failure>;
-
 /// One thing that every implementation does.
-pub struct Case {
-    /// A sentence.
-    pub name: &'static str,
-    run: fn(Scene) -> BoxFuture<'static, Outcome>,
-}
-
-impl Case {
-    const fn new(name: &'static str, run: fn(Scene) -> BoxFuture<'static, Outcome>) -> Self {
-        Self { name, run }
-    }
-}
+pub type Case = case::Case<Scene>;
 
 /// All cases.
 #[must_use]
@@ -69,15 +48,13 @@ pub async fn run_where(harness: &Arc<dyn Harness>, wanted: impl Fn(&str) -> bool
     for case in cases().into_iter().filter(|case| wanted(case.name)) {
         let scene =
             Scene { kv: harness.kv(), namespace: harness.fresh().await, harness: Arc::clone(harness) };
-        if let Err(Failure(why)) = (case.run)(scene).await {
-            failed.push(format!("{}: {why}", case.name));
-        }
+        case.play(scene, "", &mut failed).await;
     }
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+    verdict(&failed)
 }
 
 /// What a case works on.
-struct Scene {
+pub struct Scene {
     harness: Arc<dyn Harness>,
     kv: Arc<dyn Kv>,
     namespace: Namespace,
@@ -121,27 +98,6 @@ impl Scene {
 
     async fn bytes(&self, key: &Key) -> Result<Option<Bytes>, Failure> {
         Ok(self.entry(key).await?.map(|(bytes, _)| bytes))
-    }
-}
-
-fn equal<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Outcome {
-    if got == expected {
-        return Ok(());
-    }
-    Err(Failure(format!("{what}: expected {}, got {}", shown(&expected), shown(&got))))
-}
-
-fn holds(what: &str, condition: bool) -> Outcome {
-    if condition { Ok(()) } else { Err(Failure(format!("does not hold: {what}"))) }
-}
-
-/// Debug output in a length that a person reads.
-fn shown(value: &impl Debug) -> String {
-    const LONGEST: usize = 400;
-    let text = format!("{value:?}");
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
-        None => text,
     }
 }
 

@@ -9,40 +9,19 @@ mod routes;
 mod socket;
 mod writes;
 
-use std::{fmt::Debug, net::SocketAddr, sync::Arc};
-
-use futures::future::BoxFuture;
+use std::{net::SocketAddr, sync::Arc};
 
 pub use rest::{RestCase, rest_cases, run_rest};
 
-use super::Harness;
+use super::{
+    Harness,
+    case::{self, Failure, Outcome, equal, holds, verdict},
+};
 use crate::Namespace;
 use socket::{Answered, Connection};
 
-/// Why a case failed.
-#[derive(Debug)]
-pub struct Failure(String);
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self(format!("the connection failed: {error}"))
-    }
-}
-
-type Outcome = Result<(), Failure>;
-
 /// One thing that every server does.
-pub struct Case {
-    /// A sentence.
-    pub name: &'static str,
-    run: fn(Scene) -> BoxFuture<'static, Outcome>,
-}
-
-impl Case {
-    const fn new(name: &'static str, run: fn(Scene) -> BoxFuture<'static, Outcome>) -> Self {
-        Self { name, run }
-    }
-}
+pub type Case = case::Case<Scene>;
 
 /// All cases.
 #[must_use]
@@ -62,12 +41,10 @@ pub async fn run_all(address: SocketAddr, harness: &Arc<dyn Harness>) -> Result<
     for case in cases() {
         for form in [Form::Path, Form::Header] {
             let scene = Scene { address, form, namespace: harness.fresh().await };
-            if let Err(Failure(why)) = (case.run)(scene).await {
-                failed.push(format!("{} ({form:?} form): {why}", case.name));
-            }
+            case.play(scene, &format!(" ({form:?} form)"), &mut failed).await;
         }
     }
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+    verdict(&failed)
 }
 
 /// How a request names its KvNamespace (design §4).
@@ -80,7 +57,7 @@ enum Form {
 }
 
 /// What a case works on. Targets are those of workerd: `/<key>?…`, and `/?…` for the list.
-struct Scene {
+pub struct Scene {
     address: SocketAddr,
     form: Form,
     namespace: Namespace,
@@ -147,20 +124,4 @@ impl Answered {
         equal(what, got, (status, text, text.to_owned()))?;
         holds(&format!("{what}: Nearkv-Reason says why"), self.header("nearkv-reason").is_some())
     }
-}
-
-fn equal<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Outcome {
-    if got == expected {
-        return Ok(());
-    }
-    Err(Failure(format!("{what}: expected {}, got {}", shown(&expected), shown(&got))))
-}
-
-fn holds(what: &str, condition: bool) -> Outcome {
-    if condition { Ok(()) } else { Err(Failure(format!("does not hold: {what}"))) }
-}
-
-/// Debug output in a length that a person reads.
-fn shown(value: &impl Debug) -> String {
-    format!("{value:?}").chars().take(500).collect()
 }

@@ -2,7 +2,11 @@
 //! so `unsuccessful_keys` is always empty.
 
 use axum::response::Response;
-use futures::{StreamExt, stream};
+use bytes::Bytes;
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,7 +17,7 @@ use super::{
     pairs,
 };
 use crate::{
-    Error, Key, Namespace, Reason,
+    Error, Key, Mutation, Namespace, Reason,
     http::server::{
         bulk::{BulkGet, Flavour, read_values, write},
         upload::Upload,
@@ -43,10 +47,7 @@ impl RestFace {
         namespace: &Namespace,
         upload: Option<&Upload>,
     ) -> Result<Response, Error> {
-        let body = upload.map_or_else(|| stream::empty().boxed(), Upload::chunks);
-        let answer = self.kv.write_many(namespace, pairs::puts(body)).await?;
-        let written = Written { successful_key_count: answer.body.mutations, unsuccessful_keys: [] };
-        success(written, Some(&answer.state))
+        self.write_many(namespace, pairs::puts(chunks(upload))).await
     }
 
     pub(super) async fn bulk_remove(
@@ -54,8 +55,15 @@ impl RestFace {
         namespace: &Namespace,
         upload: Option<&Upload>,
     ) -> Result<Response, Error> {
-        let body = upload.map_or_else(|| stream::empty().boxed(), Upload::chunks);
-        let answer = self.kv.write_many(namespace, pairs::deletes(body)).await?;
+        self.write_many(namespace, pairs::deletes(chunks(upload))).await
+    }
+
+    async fn write_many(
+        &self,
+        namespace: &Namespace,
+        mutations: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Response, Error> {
+        let answer = self.kv.write_many(namespace, mutations).await?;
         let written = Written { successful_key_count: answer.body.mutations, unsuccessful_keys: [] };
         success(written, Some(&answer.state))
     }
@@ -74,4 +82,8 @@ impl RestFace {
         })?;
         success(Read { values }, Some(&answer.state))
     }
+}
+
+fn chunks(upload: Option<&Upload>) -> BoxStream<'static, Result<Bytes, Error>> {
+    upload.map_or_else(|| stream::empty().boxed(), Upload::chunks)
 }

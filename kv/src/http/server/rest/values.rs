@@ -10,8 +10,8 @@ use super::{
     multipart,
 };
 use crate::{
-    Answer, DeleteOptions, Entry, Error, ExpirationRequest, GetOptions, Key, Lookup, Metadata, Namespace,
-    PutOptions, Reason, Value,
+    Answer, DeleteOptions, Entry, Error, GetOptions, Key, Lookup, Metadata, Namespace, PutOptions, Reason,
+    Value,
     http::{
         server::{face::Asked, reply::Reply, upload::Upload, write::value_of},
         tags::write_condition,
@@ -67,8 +67,7 @@ impl RestFace {
         asked: &Asked<'_>,
         upload: Option<&Upload>,
     ) -> Result<Response, Error> {
-        let (expiration, ttl) = (asked.parameter("expiration"), asked.parameter("expiration_ttl"));
-        let expiration = ExpirationRequest::parse(expiration.as_deref(), ttl.as_deref())?;
+        let expiration = asked.expiration()?;
         let condition = write_condition(asked.headers)?;
         let (value, metadata) = match multipart::boundary(asked.headers)? {
             Some(boundary) => multipart::read(upload, boundary).await?,

@@ -7,24 +7,16 @@ mod values;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Answered, Connection, Failure, Outcome, equal, holds};
-use crate::{Namespace, testing::Harness};
+use super::{Answered, Connection, Failure, Outcome, equal, holds, verdict};
+use crate::{
+    Namespace,
+    testing::{Case, Harness},
+};
 
 /// One thing that every server does over REST.
-pub struct RestCase {
-    /// A sentence.
-    pub name: &'static str,
-    run: fn(Rest) -> BoxFuture<'static, Outcome>,
-}
-
-impl RestCase {
-    const fn new(name: &'static str, run: fn(Rest) -> BoxFuture<'static, Outcome>) -> Self {
-        Self { name, run }
-    }
-}
+pub type RestCase = Case<Rest>;
 
 /// All cases.
 #[must_use]
@@ -40,15 +32,13 @@ pub async fn run_rest(address: SocketAddr, harness: &Arc<dyn Harness>) -> Result
     let mut failed = Vec::new();
     for case in rest_cases() {
         let rest = Rest { address, namespace: harness.fresh().await, harness: Arc::clone(harness) };
-        if let Err(Failure(why)) = (case.run)(rest).await {
-            failed.push(format!("{} (REST): {why}", case.name));
-        }
+        case.play(rest, " (REST)", &mut failed).await;
     }
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+    verdict(&failed)
 }
 
 /// What a case works on.
-struct Rest {
+pub struct Rest {
     address: SocketAddr,
     namespace: Namespace,
     harness: Arc<dyn Harness>,

@@ -7,6 +7,9 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on ends, and says where")]
 
+mod bulk;
+mod config_maps;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,17 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use futures::StreamExt;
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::{ObjectMeta, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use nearkv::{Kv, Mutation, Random, SystemClock};
-use nearkv_operator::origin::{
-    CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, NamespaceConfig, Origin, Quota, Settings,
-};
-use nearkv_operator::store::Cluster;
 use nearkv_tests::bench::{ApiServer, Connection, Figures, closed_loops, cpu_time, etcd_bytes};
 use nearkv_tests::nearkv::Server;
 use nearkv_tests::{ControlPlane, Options, TestNamespace, error::HarnessError};
@@ -32,7 +27,6 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Zipf};
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
 type Result<T, E = HarnessError> = std::result::Result<T, E>;
 
@@ -44,12 +38,8 @@ const KEYS: u64 = 100_000;
 const ZIPF_EXPONENT: f64 = 1.0;
 /// Clients that fill the KvNamespace.
 const FILLERS: usize = 128;
-/// Bytes of the ConfigMap that each put is compared with.
-const CONFIG_MAP_BYTES: usize = 1024;
 /// How often the manifest is looked at for a new checkpoint: far more often than there is one.
 const CHECKPOINT_POLL: Duration = Duration::from_millis(500);
-/// Pairs of the bulk put.
-const BULK_PAIRS: usize = 10_000;
 
 /// How the benchmark runs.
 #[derive(Parser)]
@@ -204,87 +194,6 @@ impl Run {
         Ok(seen.len().saturating_sub(1))
     }
 
-    /// 10,000 pairs in one call, by an origin in this process beside the operator.
-    async fn bulk(&self) -> Result<()> {
-        let uid = self
-            .namespace
-            .kubectl(&["get", "kvnamespace", "bench", "-o", "jsonpath={.metadata.uid}"])
-            .await?;
-        let config = NamespaceConfig {
-            namespace: nearkv::Namespace::new(self.namespace.name(), "bench")
-                .expect("the harness makes DNS labels"),
-            uid,
-            cache: CacheConfig::default(),
-            min_ttl: DEFAULT_MIN_TTL,
-            quota: Quota { max_keys: 1_000_000, max_bytes: 1 << 30 },
-            deletion_policy: DeletionPolicy::Delete,
-        };
-        let namespace = config.namespace.clone();
-        let (origin, shutdown) = in_process(&self.control_plane, config).await;
-        let running = tokio::spawn(Arc::clone(&origin).run(shutdown.clone()));
-        while !origin.report(&namespace).is_some_and(|report| report.health == Health::Ready) {
-            sleep(Duration::from_millis(20)).await;
-        }
-        let before = ApiServer::read(&self.control_plane).await?;
-        let start = Instant::now();
-        let pairs = futures::stream::iter(0..BULK_PAIRS).map(|number| {
-            let key = nearkv::Key::new(&format!("bulk/{number}"))?;
-            let value = nearkv::Value::Bytes(vec![b'b'; VALUE_BYTES].into());
-            Ok(Mutation::Put { key, value, options: nearkv::PutOptions::default() })
-        });
-        origin.write_many(&namespace, pairs.boxed()).await.expect("a bulk within its quota succeeds");
-        let elapsed = start.elapsed();
-        let cost = ApiServer::read(&self.control_plane).await?.since(before);
-        println!(
-            "bulk put of {BULK_PAIRS} pairs: {:.2} s, {:.0} API writes",
-            elapsed.as_secs_f64(),
-            cost.writes
-        );
-        shutdown.cancel();
-        running.await.expect("the origin ends without a panic");
-        Ok(())
-    }
-
-    /// What a put is compared with: each client updates a ConfigMap of its own.
-    async fn config_maps(&self, clients: usize, duration: Duration) -> Result<()> {
-        let done = AtomicU64::new(0);
-        let (start, cpu) = (Instant::now(), self.cpu().await?);
-        let loops = (0..clients).map(|client| self.update_config_map(client, start + duration, &done));
-        try_join_all(loops).await?;
-        let updates = done.into_inner() as f64;
-        println!(
-            "1 KiB ConfigMap updates, {clients} clients: {:.0}/s, {:.0} µs CPU of the control plane per update, etcd {} MiB",
-            updates / start.elapsed().as_secs_f64(),
-            self.cpu().await?.per(updates, cpu).control_plane,
-            self.etcd_mib()?
-        );
-        Ok(())
-    }
-
-    async fn update_config_map(&self, client: usize, end: Instant, done: &AtomicU64) -> Result<()> {
-        let api: Api<ConfigMap> = Api::namespaced(self.control_plane.client().await?, self.namespace.name());
-        let name = format!("compared-{client}");
-        let mut map = ConfigMap {
-            metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
-            ..ConfigMap::default()
-        };
-        // Left over from the measurement before with fewer clients.
-        map = match api.get_opt(&name).await.expect("the API server answers") {
-            Some(map) => map,
-            None => api.create(&PostParams::default(), &map).await.expect("the API server answers"),
-        };
-        for number in 0u64.. {
-            if Instant::now() >= end {
-                break;
-            }
-            let value = format!("{number:0CONFIG_MAP_BYTES$}");
-            map.data = Some([("value".to_owned(), value)].into());
-            map = api.replace(&name, &PostParams::default(), &map).await.expect("nobody else writes it");
-            done.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
     /// From the start of an operator to its first answer.
     async fn start_up(&self) -> Result<()> {
         self.operator.lock().await.process.kill()?;
@@ -381,37 +290,6 @@ async fn checkpoint(api: &Api<ConfigMap>) -> Option<u64> {
     let header: serde_json::Value =
         serde_json::from_str(field(manifest, "references")?.lines().next()?).ok()?;
     header["checkpoint"].as_u64()
-}
-
-/// An origin in this process on the control plane's ConfigMaps, without pacing.
-async fn in_process(
-    control_plane: &ControlPlane,
-    config: NamespaceConfig,
-) -> (Arc<Origin>, CancellationToken) {
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(Random::from_os()));
-    let kubeconfig =
-        Kubeconfig::read_from(control_plane.kubeconfig()).expect("the harness wrote the kubeconfig");
-    let options = KubeConfigOptions::default();
-    let cluster =
-        kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("it has one context");
-    let account = config.namespace.account().to_owned();
-    let store =
-        Cluster::connect(cluster, vec![account], clock.clone(), random.clone()).expect("a usable cluster");
-    let settings =
-        Settings { pacing: None, budget_bytes: 8 << 30, budget_objects: 2_000_000, ..Settings::default() };
-    let origin = Origin::new(Arc::new(store), Arc::new(NothingElse), clock, random, settings);
-    origin.configure(config);
-    (origin, CancellationToken::new())
-}
-
-/// There is no other KvNamespace than the configured one.
-struct NothingElse;
-
-#[async_trait::async_trait]
-impl Catalog for NothingElse {
-    async fn look(&self, _: &nearkv::Namespace) -> Result<Option<NamespaceConfig>, nearkv::Error> {
-        Ok(None)
-    }
 }
 
 fn key_name(number: u64) -> String {
