@@ -56,6 +56,10 @@ impl Space {
 
     /// Commits a batch, or answers why not; whether another replica was seen to write.
     async fn commit(&self, batch: &mut Batch, aside: &mut Option<Aside>, busy: bool) -> bool {
+        // Later than that somebody may have deleted it by hand, and no audit would have noticed.
+        if !busy {
+            *aside = None;
+        }
         let mut attempt = Attempt::beginning(Aside::take(aside).await);
         let mut contended = false;
         loop {

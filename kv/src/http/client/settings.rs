@@ -40,12 +40,13 @@ pub struct ClientSettings {
 }
 
 impl Default for ClientSettings {
-    /// HTTP/1.1, 1 s to connect, 10 s to read: more than the longest pause of a healthy origin.
+    /// HTTP/1.1, 1 s to connect, 15 s to read: more than the 10 s after which an origin answers that a write could not
+    /// be committed in time. A client that gave up first would have to call the outcome unknown.
     fn default() -> Self {
         Self {
             protocol: Protocol::Http1,
             connect_timeout: Duration::from_secs(1),
-            read_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(15),
         }
     }
 }
