@@ -11,18 +11,16 @@ use super::{
     amendment::{Amendment, NewManifest},
     format::{Manifest, PART_BYTES, PageRef, Root},
     pages::{self, NewPage, PlannedPage},
+    settings::SKEW_MOST,
     upkeep::{Snapshot, UpkeepError},
     workshop::Workshop,
 };
 use crate::store::Draft;
 
-/// A log smaller than this is left alone, however small the pages are.
+/// A log is due when it is larger than the pages: then a checkpoint writes no more than the log did, even where every
+/// page has changed, and a loading replica reads twice the live bytes at most. A log smaller than this is left alone,
+/// however small the pages are.
 const LOG_BYTES_LEAST: u64 = PART_BYTES as u64;
-/// A log larger than the pages divided by this is due. Half: every byte is written to pages about twice as often
-/// as with no bound at all, and a loading replica reads half as much log as pages.
-const PAGES_PER_LOG: u64 = 2;
-/// How far the clock may be off the store's: beyond it, entries that others still serve would be left out (design §6).
-const SKEW_MOST_MS: i64 = 2000;
 /// Pages created before upkeep looks at the root again.
 const PAGES_AT_ONCE: usize = 16;
 
@@ -32,8 +30,8 @@ pub(super) fn is_due(root: &Root, manifest: &Manifest, clock_skew_ms: Option<i64
     let folded: u64 = manifest.segments.iter().map(|segment| segment.bytes).sum();
     let log = folded + root.segments.iter().map(|segment| segment.bytes).sum::<u64>();
     let pages: u64 = manifest.pages.iter().map(|page| page.bytes).sum();
-    log > (pages / PAGES_PER_LOG).max(LOG_BYTES_LEAST)
-        && clock_skew_ms.is_none_or(|skew| skew.abs() <= SKEW_MOST_MS)
+    log > pages.max(LOG_BYTES_LEAST)
+        && clock_skew_ms.is_none_or(|skew| u128::from(skew.unsigned_abs()) <= SKEW_MOST.as_millis())
 }
 
 /// A checkpoint whose pages are being written.
@@ -125,7 +123,7 @@ mod tests {
     use crate::origin::format::{SegmentRef, Sha};
 
     #[test]
-    fn a_checkpoint_is_due_when_the_log_outgrows_half_of_the_pages_and_the_clock_is_right() {
+    fn a_checkpoint_is_due_when_the_log_outgrows_the_pages_and_the_clock_is_right() {
         let mut root = Root::empty("a/b".parse().unwrap(), Incarnation::mint(&Random::seeded(1)));
         let mut manifest = Manifest::default();
         assert!(!is_due(&root, &manifest, None));
@@ -146,11 +144,11 @@ mod tests {
             page: "page".into(),
             from: None,
             entries: 1,
-            bytes: 4 * LOG_BYTES_LEAST,
+            bytes: 2 * LOG_BYTES_LEAST,
             sha256: Sha::of(b""),
         };
         manifest.pages =
             manifest.pages.rebuilt(vec![page], &mut String::new, &str::to_owned, &mut Vec::new());
-        assert!(!is_due(&root, &manifest, None), "less than half of the pages");
+        assert!(!is_due(&root, &manifest, None), "less than the pages");
     }
 }

@@ -6,23 +6,20 @@ use tokio::time::Instant;
 use super::{
     amendment::{Amendment, NewManifest},
     format::{Manifest, PART_BYTES, Root, SegmentRef},
+    settings::FULL_SEGMENTS,
     upkeep::UpkeepError,
     workshop::Workshop,
 };
 
 /// Segments in the root from which on they are folded (design §6).
 pub(super) const FOLD_SEGMENTS: usize = 8;
-/// A segment at least this full is taken over as it is: copying it would cost as much as writing it did, and save one
-/// object at most.
-const FULL_BYTES: u64 = PART_BYTES as u64 / 2;
+/// A segment from which on it is taken over as it is. Copying it would cost what writing it did, and its deletion as
+/// much again, to save at most three objects in four.
+const KEPT_BYTES: u64 = PART_BYTES as u64 / 4;
 /// Segments at the end that together are smaller than this wait for the next fold, which fills them up.
 const LEFT_BYTES: u64 = PART_BYTES as u64 / 2;
 /// Most segments that wait so.
 const LEFT_SEGMENTS: usize = 2;
-
-/// The same for a replica that is not the maintainer: it helps where the maintainer does not get to it.
-pub(super) const FULL_SEGMENTS: usize = 16;
-
 /// Most segments that one fold takes: what fails has to be done again.
 const MOST_SEGMENTS: usize = 32;
 
@@ -43,39 +40,43 @@ fn taken(segments: &[SegmentRef]) -> usize {
     (segments.len() - left).min(MOST_SEGMENTS)
 }
 
-/// A segment of the new manifest.
+/// What becomes of neighbouring segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Packed {
+    /// Stays as it is.
     Kept(SegmentRef),
-    New { first: u64, records: u64, lines: String },
+    /// Become one.
+    Joined(Vec<SegmentRef>),
 }
 
-/// Packs neighbouring segments into segments of up to 64 KiB. Pure.
-fn pack(segments: Vec<(SegmentRef, String)>) -> Vec<Packed> {
+/// Joins small neighbours into segments of up to 64 KiB. Pure.
+fn pack(segments: &[SegmentRef]) -> Vec<Packed> {
+    let is_small = |segment: &SegmentRef| segment.bytes < KEPT_BYTES;
+    let bytes = |segments: &[SegmentRef]| segments.iter().map(|segment| segment.bytes).sum::<u64>();
     let mut packed: Vec<Packed> = Vec::new();
-    for (segment, lines) in segments {
-        let room = match packed.last() {
-            Some(Packed::New { lines, .. }) => PART_BYTES - lines.len(),
-            _ => 0,
-        };
-        if segment.bytes >= FULL_BYTES && room < PART_BYTES / 4 {
-            packed.push(Packed::Kept(segment));
-            continue;
-        }
-        for (version, line) in (segment.first..).zip(lines.split_inclusive('\n')) {
-            match packed.last_mut() {
-                Some(Packed::New { records, lines, .. }) if lines.len() + line.len() <= PART_BYTES => {
-                    *records += 1;
-                    lines.push_str(line);
-                }
-                _ => packed.push(Packed::New { first: version, records: 1, lines: line.to_owned() }),
+    for segment in segments {
+        match packed.last_mut() {
+            Some(Packed::Joined(small))
+                if is_small(segment) && bytes(small) + segment.bytes <= PART_BYTES as u64 =>
+            {
+                small.push(segment.clone());
             }
+            _ if is_small(segment) => packed.push(Packed::Joined(vec![segment.clone()])),
+            _ => packed.push(Packed::Kept(segment.clone())),
+        }
+    }
+    for alone in &mut packed {
+        if let Packed::Joined(small) = alone
+            && let [segment] = &small[..]
+        {
+            *alone = Packed::Kept(segment.clone());
         }
     }
     packed
 }
 
-/// Writes the folded segments and their manifest, and answers what the root shall become. Reads and creates objects, swaps nothing. `base` is the manifest that `root` names.
+/// Writes the folded segments and their manifest, and answers what the root shall become. Reads and creates
+/// objects, swaps nothing. `base` is the manifest that `root` names.
 ///
 /// # Errors
 /// See [`UpkeepError`].
@@ -86,13 +87,15 @@ pub(super) async fn prepare(
 ) -> Result<Amendment, UpkeepError> {
     let taken = &root.segments[..taken(&root.segments)];
     let born = Instant::now();
-    let lines = workshop.loader().lines_of(taken.to_vec()).await?;
     let mut drafts = Vec::new();
     let mut segments: Vec<SegmentRef> = base.segments.iter().cloned().collect();
-    for packed in pack(taken.iter().cloned().zip(lines).collect()) {
+    for packed in pack(taken) {
         segments.push(match packed {
             Packed::Kept(segment) => segment,
-            Packed::New { first, records, lines } => {
+            Packed::Joined(small) => {
+                let first = small.first().map_or(0, |segment| segment.first);
+                let records = small.iter().map(|segment| segment.records).sum();
+                let lines = workshop.loader().lines_of(small).await?.concat();
                 let (segment, draft) = workshop.segment(first, records, lines);
                 drafts.push(draft);
                 segment
@@ -112,16 +115,12 @@ mod tests {
     use super::*;
     use crate::origin::format::Sha;
 
-    fn segment(first: u64, records: u64, line: usize) -> (SegmentRef, String) {
-        let lines: String = (0..records).map(|n| format!("{n:>line$}\n", line = line - 1)).collect();
-        let (bytes, sha256) = (lines.len() as u64, Sha::of(lines.as_bytes()));
-        (SegmentRef { segment: format!("log.{first}"), first, records, bytes, sha256 }, lines)
-    }
-
-    fn chain(sizes: &[(u64, usize)]) -> Vec<(SegmentRef, String)> {
+    /// Neighbours of so many records, of lines of so many bytes.
+    fn chain(sizes: &[(u64, u64)]) -> Vec<SegmentRef> {
         let mut first = 1;
-        let next = |(records, line): &(u64, usize)| {
-            let made = segment(first, *records, *line);
+        let next = |&(records, line): &(u64, u64)| {
+            let (segment, sha256) = (format!("log.{first}"), Sha::of(b""));
+            let made = SegmentRef { segment, first, records, bytes: records * line, sha256 };
             first += records;
             made
         };
@@ -129,37 +128,30 @@ mod tests {
     }
 
     #[test]
-    fn every_line_keeps_its_version_and_small_segments_become_full_ones() {
-        let segments = chain(&[(64, 340); 9]);
-        let all: String = segments.iter().map(|(_, lines)| lines.as_str()).collect();
-        let packed = pack(segments);
-        let mut version = 1;
-        let mut joined = String::new();
-        for part in &packed {
-            let Packed::New { first, records, lines } = part else { panic!("none is full") };
-            assert_eq!((*first, *records), (version, lines.lines().count() as u64));
-            assert!(lines.len() <= PART_BYTES);
-            version += records;
-            joined.push_str(lines);
-        }
-        assert_eq!(joined, all);
-        assert_eq!(packed.len(), 3);
+    fn small_neighbours_become_full_segments_and_every_one_has_its_place() {
+        let segments = chain(&[(30, 340); 13]);
+        let packed = pack(&segments);
+        let small = |packed: &Packed| match packed {
+            Packed::Joined(small) => small.clone(),
+            Packed::Kept(segment) => vec![segment.clone()],
+        };
+        assert_eq!(packed.iter().flat_map(small).collect::<Vec<_>>(), segments);
+        let counts: Vec<usize> = packed.iter().map(|packed| small(packed).len()).collect();
+        assert_eq!(counts, [6, 6, 1], "six of them are 61,200 bytes, seven are over 64 KiB");
+        assert!(matches!(packed[2], Packed::Kept(_)), "a copy of one would be no gain");
     }
 
     #[test]
-    fn a_full_segment_is_taken_over_as_it_is() {
-        let packed = pack(chain(&[(190, 340), (180, 340), (5, 340)]));
-        let kept = packed.iter().filter(|part| matches!(part, Packed::Kept(_))).count();
-        assert_eq!((packed.len(), kept), (3, 2));
+    fn what_is_large_enough_is_taken_over_as_it_is() {
+        let packed = pack(&chain(&[(5, 340), (60, 340), (5, 340), (5, 340), (190, 340)]));
+        let joined = packed.iter().filter(|part| matches!(part, Packed::Joined(_))).count();
+        assert_eq!((packed.len(), joined), (4, 1), "{packed:?}");
     }
 
     #[test]
     fn a_small_rest_waits_for_the_next_fold() {
-        let refs = |sizes: &[(u64, usize)]| -> Vec<SegmentRef> {
-            chain(sizes).into_iter().map(|(segment, _)| segment).collect()
-        };
-        assert_eq!(taken(&refs(&[(64, 340); 9])), 8);
-        assert_eq!(taken(&refs(&[(1, 340); 9])), 7);
-        assert_eq!(taken(&refs(&[(190, 340); 9])), 9);
+        assert_eq!(taken(&chain(&[(64, 340); 9])), 8);
+        assert_eq!(taken(&chain(&[(1, 340); 9])), 7);
+        assert_eq!(taken(&chain(&[(190, 340); 9])), 9);
     }
 }

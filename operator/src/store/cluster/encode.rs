@@ -15,9 +15,9 @@ use super::convert::{OWNER_API_VERSION, OWNER_KIND};
 use crate::store::{Content, Draft, Owner, Token};
 
 /// The media type of the encoding.
-pub(super) const CONTENT_TYPE: &str = "application/vnd.kubernetes.protobuf";
+pub(super) const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
 /// What every message starts with (Kubernetes API concepts, "Protobuf encoding idiosyncrasies").
-const MAGIC: &[u8; 4] = b"k8s\0";
+pub(super) const MAGIC: &[u8; 4] = b"k8s\0";
 
 /// The body that creates a draft's ConfigMap, or replaces the one that has this version now.
 pub(super) fn body(draft: &Draft, replaced: Option<&Token>) -> Vec<u8> {

@@ -3,6 +3,7 @@
 
 mod clock;
 mod convert;
+mod decode;
 mod encode;
 mod merge;
 #[cfg(test)]
@@ -20,14 +21,17 @@ use http::{
     HeaderValue, Request,
     header::{ACCEPT, CONTENT_TYPE},
 };
+use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_pb::apimachinery::pkg::apis::meta::v1::{PartialObjectMetadata, PartialObjectMetadataList};
 use kube::{
     Api, Client, Config, Resource,
-    api::{DeleteParams, ListParams, PostParams, Preconditions},
-    client::ClientBuilder,
-    core::{PartialObjectMeta, Request as ApiRequest},
+    api::{DeleteParams, GetParams, ListParams, PostParams, Preconditions},
+    client::{Body, ClientBuilder},
+    core::Request as ApiRequest,
 };
 use nearkv::{Clock, Random};
+use prost::Message;
 use tokio::time::timeout;
 
 use self::{clock::Skew, merge::Merge};
@@ -42,9 +46,13 @@ pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
 const FIELD_MANAGER: &str = "nearkv";
 /// Objects per page of a list: metadata only, some 600 bytes each.
 const PAGE: u32 = 500;
+/// Whole objects. What is refused is told in JSON where an API server has no protobuf for it.
+const OBJECT: &str = "application/vnd.kubernetes.protobuf, application/json;q=0.5";
 /// The answer to a write repeats what was written, unless it is asked for in this form.
-const METADATA_ONLY: HeaderValue =
-    HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+const METADATA: &str =
+    "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json;q=0.5";
+/// A list of metadata.
+const METADATA_LIST: &str = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json;q=0.5";
 
 /// The ConfigMaps of a cluster. Cheap to clone.
 #[derive(Clone)]
@@ -81,12 +89,12 @@ impl Cluster {
         Api::namespaced(self.client.clone(), folder)
     }
 
-    /// The parts of the cluster that a selector shows.
-    fn apis(&self, selector: &Selector) -> Vec<Api<ConfigMap>> {
+    /// The parts of the cluster that a selector shows; `None` is all of it.
+    fn folders_of<'a>(&'a self, selector: &'a Selector) -> Vec<Option<&'a str>> {
         match &selector.folder {
-            Some(folder) => vec![self.api(folder)],
-            None if self.folders.is_empty() => vec![Api::all(self.client.clone())],
-            None => self.folders.iter().map(|folder| self.api(folder)).collect(),
+            Some(folder) => vec![Some(folder)],
+            None if self.folders.is_empty() => vec![None],
+            None => self.folders.iter().map(|folder| Some(folder.as_str())).collect(),
         }
     }
 
@@ -102,47 +110,73 @@ impl Cluster {
         }
     }
 
+    /// Sends a request and decodes the answer.
+    async fn ask<M: Message + Default>(
+        &self,
+        action: &'static str,
+        name: &ObjectName,
+        accept: &'static str,
+        request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<M, StoreError> {
+        let mut request = request
+            .map_err(|error| StoreError::Refused { name: name.clone(), message: error.to_string() })?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(encode::MEDIA_TYPE));
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
+        request.extensions_mut().insert(action);
+        let answer = async {
+            let (head, body) = self.client.send(request.map(Body::from)).await?.into_parts();
+            let body = body.collect().await?.to_bytes();
+            if head.status.is_success() {
+                return Ok(body);
+            }
+            Err(kube::Error::Api(decode::refusal(head.status, &body).boxed()))
+        };
+        let body = self.call(action, name, answer).await?;
+        decode::message(&body).map_err(|error| convert::unknown(action, name, error))
+    }
+
     /// Sends a write, and reads no more than the metadata of its result.
     async fn write(
         &self,
         action: &'static str,
         name: &ObjectName,
-        request: impl FnOnce(ApiRequest, Vec<u8>) -> Result<Request<Vec<u8>>, kube::core::request::Error>,
-        body: Vec<u8>,
+        request: Result<Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Meta, StoreError> {
-        let refused = |message: String| StoreError::Refused { name: name.clone(), message };
-        let url = ConfigMap::url_path(&(), Some(&name.folder));
-        let mut request = request(ApiRequest::new(url), body).map_err(|error| refused(error.to_string()))?;
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(encode::CONTENT_TYPE));
-        request.headers_mut().insert(ACCEPT, METADATA_ONLY);
-        request.extensions_mut().insert(action);
-        let answer = self.client.request::<PartialObjectMeta<ConfigMap>>(request);
-        convert::meta(self.call(action, name, answer).await?.metadata)
+        let written: PartialObjectMetadata = self.ask(action, name, METADATA, request).await?;
+        convert::meta(decode::object_meta(written.metadata))
     }
+}
+
+/// Requests for the ConfigMaps of a Kubernetes namespace; of all, if none is named.
+fn requests(folder: Option<&str>) -> ApiRequest {
+    ApiRequest::new(ConfigMap::url_path(&(), folder))
 }
 
 #[async_trait]
 impl ObjectStore for Cluster {
     async fn get(&self, name: &ObjectName) -> Result<Option<Object>, StoreError> {
-        let api = self.api(&name.folder);
-        match self.call("get", name, api.get_opt(&name.name)).await? {
-            Some(map) => convert::object(map).map(Some),
-            None => Ok(None),
+        let request = requests(Some(&name.folder)).get(&name.name, &GetParams::default());
+        match self.ask("get", name, OBJECT, request).await {
+            Ok(map) => convert::object(decode::config_map(map)).map(Some),
+            Err(StoreError::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     async fn list(&self, selector: &Selector) -> Result<Vec<Meta>, StoreError> {
         let name = ObjectName::new(selector.folder.as_deref().unwrap_or("*"), "*");
         let mut metas = Vec::new();
-        for api in self.apis(selector) {
+        for folder in self.folders_of(selector) {
             // Without `resourceVersion` a list is consistent: it shows every write before it.
             let mut params = ListParams::default().labels(&labels(&selector.labels)).limit(PAGE);
             loop {
-                let page = self.call("list", &name, api.list_metadata(&params)).await?;
+                let request = requests(folder).list(&params);
+                let page: PartialObjectMetadataList = self.ask("list", &name, METADATA_LIST, request).await?;
                 for item in page.items {
-                    metas.push(convert::meta(item.metadata)?);
+                    metas.push(convert::meta(decode::object_meta(item.metadata))?);
                 }
-                params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+                let continued = page.metadata.and_then(|metadata| metadata.r#continue);
+                params.continue_token = continued.filter(|token| !token.is_empty());
                 if params.continue_token.is_none() {
                     break;
                 }
@@ -152,8 +186,8 @@ impl ObjectStore for Cluster {
     }
 
     async fn create(&self, draft: &Draft) -> Result<Meta, StoreError> {
-        let body = encode::body(draft, None);
-        self.write("create", &draft.name, |request, body| request.create(&params(), body), body).await
+        let (name, body) = (&draft.name, encode::body(draft, None));
+        self.write("create", name, requests(Some(&name.folder)).create(&params(), body)).await
     }
 
     async fn replace(&self, draft: &Draft, expected: &Token) -> Result<Meta, StoreError> {
@@ -162,7 +196,8 @@ impl ObjectStore for Cluster {
             return Err(StoreError::Conflict(draft.name.clone()));
         }
         let (name, body) = (&draft.name, encode::body(draft, Some(expected)));
-        self.write("replace", name, |request, body| request.replace(&name.name, &params(), body), body).await
+        let request = requests(Some(&name.folder)).replace(&name.name, &params(), body);
+        self.write("replace", name, request).await
     }
 
     async fn delete(&self, name: &ObjectName, id: &ObjectId) -> Result<(), StoreError> {
@@ -174,8 +209,9 @@ impl ObjectStore for Cluster {
 
     fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent> {
         let mut parts: Vec<_> = self
-            .apis(selector)
+            .folders_of(selector)
             .into_iter()
+            .map(|folder| folder.map_or_else(|| Api::all(self.client.clone()), |folder| self.api(folder)))
             .map(|api| watch::follow(api, labels(&selector.labels), Arc::clone(&self.random)))
             .collect();
         if parts.len() == 1 {
