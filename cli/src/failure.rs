@@ -99,6 +99,12 @@ fn advice(error: &nearkv::Error) -> Option<String> {
         Reason::NamespaceDamaged => {
             "`kubectl describe kvns NAME` says why; `kubectl kv repair NAME` is the way back"
         }
+        Reason::Unauthenticated => {
+            "show a token with --token or NEARKV_TOKEN: `kubectl create token NAME --audience nearkv` makes one, and a binding's Secret holds one"
+        }
+        Reason::Forbidden => {
+            "the token's ServiceAccount needs the verb on kvnamespaces/values, as in ClusterRole nearkv-viewer or nearkv-editor"
+        }
         Reason::QuotaExceeded => "raise spec.quota of the KvNamespace, or delete keys",
         Reason::RouteMissing => "is this the address of a nearkv server, of this version or newer?",
         Reason::Unavailable => "is a server running there? `kubectl kv dev` starts one on this machine",

@@ -157,6 +157,9 @@ impl<K: Kv> Shared<K> {
     /// Answers a read.
     pub(crate) async fn read(self: &Arc<Self>, slot: Slot, read: &ReadOptions) -> Result<Reading, Error> {
         let now = Instant::now();
+        if read.only_if_cached {
+            return self.fall_back(&slot, None, read).ok_or_else(|| unreachable(Duration::ZERO));
+        }
         let Some(held) = self.cache.get(&slot) else { return self.read_upstream(slot, None, read).await };
         match judge(&slot, &held, now, read) {
             Decision::Serve => Ok(Reading { held, served: CacheStatus::Hit.into(), at: now }),

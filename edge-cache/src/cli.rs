@@ -1,6 +1,6 @@
 //! The command line of `nearkv-edge-cache`. Every flag has an environment variable (design §3).
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, ValueEnum};
 
@@ -25,6 +25,34 @@ pub struct Args {
     /// Most memory for keys, values, metadata and their overhead, in bytes or as a Kubernetes quantity.
     #[arg(long, env = "NEARKV_CACHE_SIZE", value_name = "SIZE", default_value = "256Mi", value_parser = bytes)]
     pub cache_size: u64,
+    /// The certificate chain (PEM) of the data listener, which then speaks TLS and nothing else. Read again when it is
+    /// replaced.
+    #[arg(long, env = "NEARKV_TLS_CERT_FILE", value_name = "PATH", requires = "tls_key_file")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    #[arg(long, env = "NEARKV_TLS_KEY_FILE", value_name = "PATH", requires = "tls_cert_file")]
+    pub tls_key_file: Option<PathBuf>,
+    /// The authorities (PEM) that are trusted where the origin is https. Read again when the file is replaced. Default:
+    /// those of the system.
+    #[arg(long, env = "NEARKV_ORIGIN_CA_FILE", value_name = "PATH")]
+    pub origin_ca_file: Option<PathBuf>,
+    /// Whether callers need a token. The origin decides what it permits; off, everybody who reaches the listener may read
+    /// what this edge may.
+    #[arg(long, env = "NEARKV_AUTH", value_name = "MODE", default_value = "on")]
+    pub auth: AuthMode,
+    /// The file with this edge's own token, of audience nearkv, which may get kvnamespaces/feed. Read again when it is
+    /// replaced.
+    #[arg(long, env = "NEARKV_ORIGIN_TOKEN_FILE", value_name = "PATH")]
+    pub origin_token_file: Option<PathBuf>,
+    /// While nobody can be asked who may read, an earlier permission goes on serving cached reads for so long, in
+    /// seconds. 0 is strict.
+    #[arg(
+        long,
+        env = "NEARKV_AUTH_STALE_IF_ERROR_SECONDS",
+        value_name = "SECONDS",
+        default_value_t = 10_800
+    )]
+    pub auth_stale_if_error_seconds: u64,
     /// Which events are logged, as `tracing` filters are written: `info`, `warn,nearkv_edge_cache=debug`.
     #[arg(long, env = "NEARKV_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
@@ -39,6 +67,15 @@ impl Args {
     pub fn settings(&self) -> Settings {
         Settings { cache_bytes: self.cache_size }
     }
+}
+
+/// Whether callers are asked who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AuthMode {
+    /// Everybody may do everything.
+    Off,
+    /// A token is needed.
+    On,
 }
 
 /// How events are logged.

@@ -113,8 +113,12 @@ impl<K: Kv> Shared<K> {
     }
 
     async fn request(&self, slot: &Slot, ask: &Ask) -> Result<(Reply, State), Error> {
-        let read =
-            ReadOptions { cache_ttl: ask.cache_ttl, min_version: ask.min_version(), from_origin: false };
+        let read = ReadOptions {
+            cache_ttl: ask.cache_ttl,
+            min_version: ask.min_version(),
+            from_origin: false,
+            only_if_cached: false,
+        };
         match slot {
             Slot::Entry(namespace, key) => {
                 let if_none_match = ask.basis.as_ref().and_then(|basis| basis.entry_version());
@@ -166,6 +170,12 @@ impl<K: Kv> Shared<K> {
                 // Without its cause: this edge does answer, and a tier below must not take it for silence.
                 Err(silence())
             }
+            Err(error) if matches!(error.reason(), Reason::Unauthenticated | Reason::Forbidden) => {
+                // Fetches go with this edge's own token: that it is refused is nothing its readers have done.
+                self.circuit.answered(Instant::now());
+                tracing::warn!(%error, "upstream refuses this edge's own token");
+                Err(refused(error.reason()))
+            }
             answered => {
                 self.answered(failure);
                 answered
@@ -197,6 +207,12 @@ fn proof(ticket: Ticket, sent: Instant, state: &State) -> Proof {
 fn silence() -> Error {
     Error::new(Reason::Unavailable, "The origin does not answer; try again")
         .with_retry_after(CIRCUIT_COOLDOWN)
+}
+
+/// A token that is nobody's may not have arrived yet; one without permission is an answer, and no outage.
+fn refused(reason: Reason) -> Error {
+    let reason = if reason == Reason::Unauthenticated { Reason::Unavailable } else { Reason::StoreRefused };
+    Error::new(reason, "The origin refuses this edge's own token").with_retry_after(CIRCUIT_COOLDOWN)
 }
 
 /// Upstream keeps answering with a state older than one it had acknowledged. That is a failure, not a refusal of

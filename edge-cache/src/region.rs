@@ -6,6 +6,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use axum::Router;
 use nearkv::{
     Kv, Namespaces,
+    access::Guard,
     http::server::{self, Admin},
 };
 
@@ -51,18 +52,20 @@ pub struct Region<K> {
     pub name: RegionName,
     /// Its cache.
     pub cache: EdgeCache<K>,
+    /// Who decides what a caller may do; `None` lets everybody do everything.
+    pub guard: Option<Arc<Guard>>,
 }
 
 impl<K: Kv> Region<K> {
     /// An edge with an empty cache in front of `upstream`: the origin, another edge, or a client of either.
     #[must_use]
     pub fn new(name: RegionName, upstream: K, settings: &Settings) -> Self {
-        Self { name, cache: EdgeCache::new(upstream, settings) }
+        Self { name, cache: EdgeCache::new(upstream, settings), guard: None }
     }
 
     /// Both faces over the cache, for a data listener. `namespaces` is upstream's: an edge keeps nothing of it.
     pub fn router(&self, namespaces: Arc<dyn Namespaces>) -> Router {
-        let settings = server::Settings { region: Some(self.name.to_string()) };
+        let settings = server::Settings { region: Some(self.name.to_string()), guard: self.guard.clone() };
         server::router(Arc::new(self.cache.clone()), namespaces, &settings)
     }
 

@@ -4,16 +4,20 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use nearkv::{
     Error, GetOptions, Key, Kv, Namespace,
+    access::{Guard, GuardSettings, TokenFile},
     http::{
         Client,
-        client::{ClientError, ClientSettings},
-        server::{ServeError, serve},
+        client::{ClientError, ClientSettings, Credentials},
+        server::{ServeError, Tls, TlsError, serve, serve_tls},
     },
 };
 use tokio::{net::TcpListener, signal, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{EdgeCache, Region, cli::Args};
+use crate::{
+    EdgeCache, Region,
+    cli::{Args, AuthMode},
+};
 
 /// Pause between two questions to an origin that has not answered yet.
 const FIRST_ANSWER_PAUSE: Duration = Duration::from_secs(1);
@@ -24,6 +28,9 @@ pub enum RunError {
     /// The origin's URL cannot be used.
     #[error("failed to make a client of the origin")]
     Client(#[from] ClientError),
+    /// The files of TLS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address cannot be listened on.
     #[error("failed to listen on {address} ({flag}); is it free, and this machine's?")]
     Listen {
@@ -74,12 +81,17 @@ pub async fn run(args: Args) -> Result<(), RunError> {
 /// # Errors
 /// [`RunError`].
 pub async fn run_until(args: Args, stop: CancellationToken) -> Result<(), RunError> {
-    let client = Client::new(&args.origin, &ClientSettings::default())?;
+    let client = client(&args)?;
     let settings = args.settings();
+    let tls = match (&args.tls_cert_file, &args.tls_key_file) {
+        (Some(cert), Some(key)) => Some(Tls::new(cert, key)?),
+        _ => None,
+    };
     let data = listen(args.listen, "--listen").await?;
     let admin = listen(args.admin_listen, "--admin-listen").await?;
     let namespaces = Arc::new(client.clone());
-    let region = Region::new(args.region, client, &settings);
+    let guard = guard(&args, &client);
+    let region = Region { guard: guard.clone(), ..Region::new(args.region, client, &settings) };
     tracing::info!(
         origin = args.origin,
         region = %region.name,
@@ -93,10 +105,13 @@ pub async fn run_until(args: Args, stop: CancellationToken) -> Result<(), RunErr
     let admin = serve(admin, region.admin_router(&args.origin), admin_stop.clone());
     let data = async {
         let served = tokio::join!(
-            serve(data, region.router(namespaces), stop.clone()),
+            serve_tls(data, region.router(namespaces), tls, stop.clone()),
             first_answer(&region.cache, &stop),
         );
         region.cache.shutdown().await;
+        if let Some(guard) = guard {
+            guard.shutdown().await;
+        }
         admin_stop.cancel();
         served
     };
@@ -104,6 +119,26 @@ pub async fn run_until(args: Args, stop: CancellationToken) -> Result<(), RunErr
     data?;
     admin?;
     question.map_err(RunError::Question)
+}
+
+fn client(args: &Args) -> Result<Client, ClientError> {
+    let settings = ClientSettings { ca_file: args.origin_ca_file.clone(), ..ClientSettings::default() };
+    let client = Client::new(&args.origin, &settings)?;
+    Ok(match &args.origin_token_file {
+        Some(path) => client.with_credentials(Credentials::File(Arc::new(TokenFile::new(path)))),
+        None => client,
+    })
+}
+
+/// Upstream decides, and says for how long that holds.
+fn guard(args: &Args, upstream: &Client) -> Option<Arc<Guard>> {
+    if args.auth == AuthMode::Off {
+        tracing::warn!("callers are not asked who they are: whoever reaches the data listener may read");
+        return None;
+    }
+    let stale_if_error = Duration::from_secs(args.auth_stale_if_error_seconds);
+    let settings = GuardSettings { stale_if_error, ..GuardSettings::default() };
+    Some(Arc::new(Guard::new(Arc::new(upstream.clone()), settings)))
 }
 
 async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, RunError> {

@@ -15,6 +15,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use nearkv::{
     Answer, Error, Expiration, ExpirationRequest, Key, Kv, Namespace, PutOptions, Reason, Value, Version,
+    access::Caller,
 };
 use tokio::time::Instant;
 
@@ -114,6 +115,8 @@ impl<K: Kv> Shared<K> {
             return Err(unreachable(UNWRITTEN, wait));
         }
         let (shared, doubted) = (self.clone(), touched.clone());
+        // The write is sent with its client's token, whether that still waits or not.
+        let write = Caller::current().scope(write);
         let task = self.tasks.spawn(async move {
             let sent = Instant::now();
             let result = write.await;

@@ -2,6 +2,7 @@
 //! errors there are and how they read, and [`Kv`], the one trait that the origin, the edge cache and
 //! the HTTP client implement. Knows neither Kubernetes nor a cache.
 
+pub mod access;
 mod answer;
 mod clock;
 mod cursor;

@@ -88,6 +88,9 @@ pub struct ReadOptions {
     /// The answer must be the origin's own, not a cache's (`Cache-Control: no-cache`, RFC 9111 §5.2.1.4), and an outage
     /// of the origin is an error.
     pub from_origin: bool,
+    /// The answer must come from what a cache holds, and nothing is asked for it (RFC 9111 §5.2.1.7); what is not held
+    /// is `unavailable` (503). Who is no cache has it all.
+    pub only_if_cached: bool,
 }
 
 /// How one entry is read.

@@ -1,10 +1,10 @@
 //! The command line of `nearkv-operator`. Every flag has an environment variable.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::api::ByteSize;
+use crate::{api::ByteSize, controller::binding::ServiceUrl};
 
 /// The operator of nearkv: serves the data of KvNamespaces, which are in ConfigMaps, and reconciles the
 /// KvNamespace objects.
@@ -72,12 +72,42 @@ pub struct RunArgs {
     /// This replica's name in the Lease and in Events. Default: POD_NAME, else the host's name, with a random part.
     #[arg(long, env = "NEARKV_IDENTITY", value_name = "NAME")]
     pub identity: Option<String>,
+    /// Whether callers need a token, of audience nearkv or of a binding. Off, everybody who reaches the listener may do
+    /// everything.
+    #[arg(long, env = "NEARKV_AUTH", default_value = "on", value_name = "MODE")]
+    pub auth: AuthMode,
+    /// How long a permission is remembered, in seconds, at most 60: so long a token goes on after it was revoked.
+    #[arg(long, env = "NEARKV_AUTH_ALLOWED_SECONDS", default_value = "60", value_name = "SECONDS", value_parser = at_most::<60>)]
+    pub auth_allowed_seconds: Duration,
+    /// How long a refusal is remembered, in seconds, at most 30: so long a new permission may have to wait.
+    #[arg(long, env = "NEARKV_AUTH_REFUSED_SECONDS", default_value = "30", value_name = "SECONDS", value_parser = at_most::<30>)]
+    pub auth_refused_seconds: Duration,
+    /// The certificate chain (PEM) of the data listener, which then speaks TLS and nothing else. Read again when it is
+    /// replaced.
+    #[arg(long, env = "NEARKV_TLS_CERT_FILE", value_name = "PATH", requires = "tls_key_file")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    #[arg(long, env = "NEARKV_TLS_KEY_FILE", value_name = "PATH", requires = "tls_cert_file")]
+    pub tls_key_file: Option<PathBuf>,
+    /// Where programs reach nearkv, for the Secrets of bindings: the URL of the Service over all edges. Without it no
+    /// binding is made.
+    #[arg(long, env = "NEARKV_SERVICE_URL", value_name = "URL")]
+    pub service_url: Option<ServiceUrl>,
     /// The form of the log.
     #[arg(long, env = "NEARKV_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
     /// What is logged: a level, or `target=level` with commas.
     #[arg(long, env = "NEARKV_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
+}
+
+/// Whether callers are asked who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AuthMode {
+    /// Everybody may do everything.
+    Off,
+    /// A token is needed.
+    On,
 }
 
 /// The form of the log.
@@ -91,6 +121,13 @@ pub enum LogFormat {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).map_err(|_| "a whole number of seconds is needed".to_owned())
+}
+
+fn at_most<const MOST: u64>(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= MOST);
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("a whole number of seconds up to {MOST} is needed"))
 }
 
 #[cfg(test)]

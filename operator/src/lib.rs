@@ -1,6 +1,7 @@
 //! The operator of nearkv: the origin, which keeps the data of KvNamespaces in an object store and serves
 //! them from memory, and the controller, which makes the store follow the KvNamespace objects.
 
+pub mod access;
 pub mod api;
 pub mod catalog;
 pub mod cli;

@@ -1,5 +1,5 @@
 //! What a read at the edge costs, on loopback, with the edge on one core and everything else on the other:
-//! requests per second and CPU time per cached GET, and the longest single GET while half a million entries
+//! requests per second and CPU time per cached GET, without and with a token to be checked, and the longest single GET while half a million entries
 //! pass their deadlines, beside the same run in which none does.
 //!
 //! `cargo bench -p nearkv-tests --bench edge`; about five minutes. Figures: `docs/performance.md`.
@@ -8,10 +8,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::Router;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use nearkv::access::{
+    Access, Authority, BearerToken, Decision, Guard, GuardSettings, MOST_ALLOWED_FOR, Verdict,
+};
 use nearkv::http::server;
 use nearkv::{
     Answer, BulkOutcome, CacheStatus, Clock, DeleteOptions, Entry, Error, Freshness, GetOptions, Incarnation,
@@ -21,6 +26,7 @@ use nearkv::{
 use nearkv_tests::Process;
 use nearkv_tests::bench::{Connection, closed_loops, cpu_time, pin_this_process, pinned};
 use nearkv_tests::binaries::Binaries;
+use nearkv_tests::folders::run_folder;
 use nearkv_tests::ports::free_port;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
@@ -34,6 +40,8 @@ const LOAD_CORE: usize = 1;
 const VALUE_BYTES: usize = 288;
 /// Keys that the throughput is measured over: more than one, so that nothing is a single hot line.
 const HOT_KEYS: u64 = 10_000;
+/// Characters of a token: a ServiceAccount's with the name of its pod has so many.
+const TOKEN_BYTES: usize = 1000;
 /// Clients at once: enough to keep one core busy.
 const CLIENTS: usize = 32;
 /// For one measurement of throughput.
@@ -52,44 +60,86 @@ async fn main() -> nearkv_tests::Result<()> {
     tokio::task::spawn_blocking(Binaries::build).await.expect("building does not panic")?;
     pin_this_process(LOAD_CORE)?;
     println!("edge on core {EDGE_CORE}, {VALUE_BYTES}-byte values, HTTP/1.1 keep-alive on loopback");
-    throughput().await?;
+    for callers in [Callers::Anybody, Callers::Bearers] {
+        throughput(callers).await?;
+    }
     for (name, ttl) in [("no deadline passes", FOR_EVER), ("500,000 deadlines pass", DEADLINE)] {
         longest_get(name, ttl).await?;
     }
     Ok(())
 }
 
+/// Whether callers are asked who they are.
+#[derive(Clone, Copy)]
+enum Callers {
+    Anybody,
+    /// Each shows a token as long as a ServiceAccount's.
+    Bearers,
+}
+
+impl Callers {
+    fn auth(self) -> &'static str {
+        match self {
+            Self::Anybody => "off",
+            Self::Bearers => "on",
+        }
+    }
+
+    fn get(self, number: u64) -> Vec<u8> {
+        let authorization = match self {
+            Self::Anybody => String::new(),
+            Self::Bearers => format!("Authorization: Bearer {}\r\n", "t".repeat(TOKEN_BYTES)),
+        };
+        format!("GET /kv/bench/edge/key-{number} HTTP/1.1\r\nHost: edge\r\n{authorization}\r\n").into_bytes()
+    }
+}
+
+/// Permits everything to everybody, and counts how often it is asked.
+struct Counting(AtomicU64);
+
+#[async_trait::async_trait]
+impl Authority for Counting {
+    async fn decide(&self, _: &BearerToken, _: &Access) -> Result<Decision, Error> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(Decision { verdict: Verdict::Allowed, lasts: MOST_ALLOWED_FOR })
+    }
+}
+
 /// Requests per second and CPU per request, every one a hit.
-async fn throughput() -> nearkv_tests::Result<()> {
-    let (edge, address) = edge(FOR_EVER).await?;
-    fill(address, HOT_KEYS).await?;
+async fn throughput(callers: Callers) -> nearkv_tests::Result<()> {
+    let authority = Arc::new(Counting(AtomicU64::new(0)));
+    let (edge, address) = edge(FOR_EVER, callers, authority.clone()).await?;
+    fill(address, HOT_KEYS, callers).await?;
     let before = cpu_time(edge.id())?;
     let figures = closed_loops(address, CLIENTS, MEASURED, |client, number| {
         // A stride that is coprime to the number of keys visits all of them, each client from its own start.
-        get((client as u64 * 313 + number * 7_919) % HOT_KEYS)
+        callers.get((client as u64 * 313 + number * 7_919) % HOT_KEYS)
     })
     .await?;
     let cpu = cpu_time(edge.id())? - before;
     println!(
-        "cached GET, {CLIENTS} clients: {:.0} requests/s, {:.1} µs CPU each, p50 {:?}, p99 {:?}, {} failed",
+        "cached GET, {CLIENTS} clients, --auth={}: {:.0} requests/s, {:.2} µs CPU each, p50 {:?}, p99 {:?}, {} failed, {} questions about a token",
+        callers.auth(),
         figures.rate(),
         cpu.as_secs_f64() * 1e6 / figures.succeeded as f64,
         figures.quantile(0.5),
         figures.quantile(0.99),
         figures.failed,
+        authority.0.load(Ordering::Relaxed),
     );
     Ok(())
 }
 
 /// The longest GET of one client reading one key whose own time to live does not end, while the others' do.
 async fn longest_get(name: &str, ttl: Duration) -> nearkv_tests::Result<()> {
-    let (edge, address) = edge(ttl).await?;
+    let authority = Arc::new(Counting(AtomicU64::new(0)));
+    let (edge, address) = edge(ttl, Callers::Anybody, authority).await?;
     let start = Instant::now();
-    fill(address, EXPIRING).await?;
+    fill(address, EXPIRING, Callers::Anybody).await?;
     let filled = start.elapsed();
     sleep(DEADLINE.saturating_sub(filled)).await;
     let before = cpu_time(edge.id())?;
-    let figures = closed_loops(address, 1, WATCHED, |_, _| get(u64::MAX)).await?;
+    let figures = closed_loops(address, 1, WATCHED, |_, _| Callers::Anybody.get(u64::MAX)).await?;
     println!(
         "longest GET, {name}: {:?} of {} (p50 {:?}, p99.9 {:?}), {:.1} µs CPU each; filled in {:.0} s",
         figures.longest(),
@@ -103,12 +153,12 @@ async fn longest_get(name: &str, ttl: Duration) -> nearkv_tests::Result<()> {
 }
 
 /// Reads each of the first keys once, so that the edge holds them.
-async fn fill(address: SocketAddr, keys: u64) -> nearkv_tests::Result<()> {
+async fn fill(address: SocketAddr, keys: u64, callers: Callers) -> nearkv_tests::Result<()> {
     let each = keys / CLIENTS as u64;
     let clients = (0..CLIENTS as u64).map(|client| async move {
         let mut connection = Connection::open(address).await?;
         for number in client * each..(client + 1) * each {
-            let exchanged = connection.exchange(&get(number)).await;
+            let exchanged = connection.exchange(&callers.get(number)).await;
             assert!(matches!(exchanged, Ok(200)), "filling the edge with key {number}: {exchanged:?}");
         }
         Ok(())
@@ -116,28 +166,33 @@ async fn fill(address: SocketAddr, keys: u64) -> nearkv_tests::Result<()> {
     futures::future::try_join_all(clients).await.map(|_: Vec<()>| ())
 }
 
-fn get(number: u64) -> Vec<u8> {
-    format!("GET /kv/bench/edge/key-{number} HTTP/1.1\r\nHost: edge\r\n\r\n").into_bytes()
-}
-
 /// An edge on its core, before an upstream of this process.
-async fn edge(ttl: Duration) -> nearkv_tests::Result<(Process, SocketAddr)> {
+async fn edge(
+    ttl: Duration,
+    callers: Callers,
+    authority: Arc<Counting>,
+) -> nearkv_tests::Result<(Process, SocketAddr)> {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port is free");
-    let upstream = listener.local_addr().expect("a bound listener has an address");
+    let address = listener.local_addr().expect("a bound listener has an address");
     let kv = Arc::new(Everything::new(ttl));
-    tokio::spawn(server::serve(
-        listener,
-        server::binding_router(kv, &server::Settings { region: None }),
-        CancellationToken::new(),
-    ));
+    tokio::spawn(server::serve(listener, upstream(kv, authority), CancellationToken::new()));
     let binaries = tokio::task::spawn_blocking(Binaries::build).await.expect("building does not panic")?;
     let (data, admin) = (free_port()?, free_port()?);
+    let token = run_folder()?.join("edge-token");
+    std::fs::write(&token, "the-edges-own").expect("the folder of this run is there");
     let mut edge = pinned("edge", EDGE_CORE, &binaries.edge_cache)
-        .args(["--origin", &format!("http://{upstream}"), "--region", "bench", "--cache-size", "2Gi"])
+        .args(["--origin", &format!("http://{address}"), "--region", "bench", "--cache-size", "2Gi"])
+        .args(["--auth", callers.auth(), "--origin-token-file", &token.display().to_string()])
         .args(["--listen", &format!("127.0.0.1:{data}"), "--admin-listen", &format!("127.0.0.1:{admin}")])
         .start()?;
     edge.wait_for_url(&format!("http://127.0.0.1:{admin}/readyz"), Duration::from_secs(30)).await?;
     Ok((edge, SocketAddr::from(([127, 0, 0, 1], data))))
+}
+
+/// The upstream's faces, behind a guard that edges can ask.
+fn upstream(kv: Arc<Everything>, authority: Arc<Counting>) -> Router {
+    let guard = Some(Arc::new(Guard::new(authority, GuardSettings::default())));
+    server::binding_router(kv, &server::Settings { region: None, guard })
 }
 
 /// An upstream that has every key, so that it costs little and needs no filling. One key is fresh for ever.

@@ -12,6 +12,7 @@ use crate::error::{HarnessError, Result};
 pub struct Kv {
     client: reqwest::Client,
     base: String,
+    token: Option<String>,
 }
 
 /// An answer, whole.
@@ -28,7 +29,12 @@ pub struct Answer {
 impl Kv {
     /// `base` is the URL of the KvNamespace, as from [`crate::nearkv::Server::kv`].
     pub fn new(base: impl Into<String>) -> Kv {
-        Kv { client: crate::http::client(), base: base.into() }
+        Kv { client: crate::http::client(), base: base.into(), token: None }
+    }
+
+    /// The same, with a bearer token.
+    pub fn bearing(&self, token: &str) -> Kv {
+        Kv { token: Some(token.to_owned()), ..self.clone() }
     }
 
     /// GET of a key, which must not need percent-encoding.
@@ -85,6 +91,10 @@ impl Kv {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Answer> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         let failed = |source| HarnessError::Http { action: format!("ask {}", self.base), source };
         let answer = request.send().await.map_err(failed)?;
         let (status, headers) = (answer.status(), answer.headers().clone());

@@ -38,6 +38,8 @@ impl Server {
         let binaries = tokio::task::block_in_place(Binaries::build)?;
         let program = Program::new(name, binaries.operator)
             .args(["run", "--watch-namespace", namespace])
+            // A test that is about access says --auth=on.
+            .env("NEARKV_AUTH", "off")
             .args(flags.iter().copied())
             .env("KUBECONFIG", control_plane.kubeconfig().display().to_string())
             .env("POD_NAME", name);
@@ -50,6 +52,7 @@ impl Server {
         let binaries = tokio::task::block_in_place(Binaries::build)?;
         let program = Program::new(name, binaries.edge_cache)
             .args(["--origin", origin, "--region", region])
+            .env("NEARKV_AUTH", "off")
             .args(flags.iter().copied());
         Server::start(program).await
     }

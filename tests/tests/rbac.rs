@@ -44,6 +44,7 @@ async fn the_documented_permissions_are_all_that_the_operator_needs() {
     let binaries = tokio::task::block_in_place(Binaries::build).unwrap();
     let mut operator = Program::new("operator-with-rbac", binaries.operator)
         .args(["--listen", &listen, "--admin-listen", &admin, "--lease-namespace", "nearkv-system"])
+        .args(["--service-url", "http://nearkv.nearkv-system.svc"])
         .env("KUBECONFIG", kubeconfig)
         .start()
         .unwrap();
@@ -51,11 +52,19 @@ async fn the_documented_permissions_are_all_that_the_operator_needs() {
     operator.wait_for_url(&format!("http://{admin}/readyz"), limit).await.unwrap();
 
     let namespace = control_plane.namespace().await.unwrap();
-    let spec = "{entries: [{key: a, value: one}], entriesFrom: [{configMapRef: {name: missing}}]}";
+    let spec =
+        "{binding: {}, entries: [{key: a, value: one}], entriesFrom: [{configMapRef: {name: missing}}]}";
     namespace.apply(&kv_namespace("settings", spec)).await.unwrap();
     let ready = ["wait", "--for=condition=Ready", "--timeout=60s", "kvns/settings"];
     namespace.kubectl(&ready).await.unwrap();
-    let settings = Kv::new(format!("http://{listen}/kv/{}/settings", namespace.name()));
+    namespace.kubectl(&["create", "serviceaccount", "writer"]).await.unwrap();
+    let subject = format!("--serviceaccount={}:writer", namespace.name());
+    let bind = ["create", "rolebinding", "writer", "--clusterrole=nearkv-editor", &subject];
+    namespace.kubectl(&bind).await.unwrap();
+    let token = namespace.kubectl(&["create", "token", "writer", "--audience=nearkv"]).await.unwrap();
+    let bound = ["wait", "--for=condition=Bound", "--timeout=60s", "kvns/settings"];
+    namespace.kubectl(&bound).await.unwrap();
+    let settings = Kv::new(format!("http://{listen}/kv/{}/settings", namespace.name())).bearing(token.trim());
     settings.put("b", "two").await.unwrap().ok().unwrap();
     assert_eq!(settings.get("a").await.unwrap().value().unwrap().as_deref(), Some("one"));
     eventually("an Event for the missing ConfigMap", async || {

@@ -67,7 +67,9 @@ id = \"{id}\"
 # The environment of `wrangler kv … --remote --namespace-id {id}`:
 #   CLOUDFLARE_API_BASE_URL={url}/client/v4
 #   CLOUDFLARE_ACCOUNT_ID={account}
-#   CLOUDFLARE_API_TOKEN=…          any text in development mode"
+#   CLOUDFLARE_API_TOKEN=…          any text in development mode, else as below
+{}",
+            token_advice(namespace)
         ),
         Form::Env => format!(
             "\
@@ -77,16 +79,30 @@ export CLOUDFLARE_API_BASE_URL='{url}/client/v4'
 export CLOUDFLARE_BASE_URL='{url}/client/v4'
 export CLOUDFLARE_ACCOUNT_ID='{account}'
 export {binding}_NAMESPACE_ID='{id}'
-export {binding}_URL='{url}/kv/{namespace}'"
+export {binding}_URL='{url}/kv/{namespace}'
+{}",
+            token_advice(namespace)
         ),
         Form::Curl => format!(
             "\
 curl '{url}/kv/{namespace}/KEY'
 curl -X PUT --data-binary 'VALUE' '{url}/kv/{namespace}/KEY?expiration_ttl=3600'
 curl -X DELETE '{url}/kv/{namespace}/KEY'
-curl '{url}/kv/{namespace}?prefix=PREFIX'"
+curl '{url}/kv/{namespace}?prefix=PREFIX'
+{}",
+            token_advice(namespace)
         ),
     })
+}
+
+/// Where the token comes from. It is not looked up: what is printed ends up in files and histories.
+fn token_advice(namespace: &Namespace) -> String {
+    let (account, name) = (namespace.account(), namespace.name());
+    format!(
+        "\
+# Where the server asks for a token (NEARKV_TOKEN, or Authorization: Bearer), with spec.binding of the KvNamespace:
+#   kubectl get secret -n {account} {name}-kv -o jsonpath='{{.data.token}}' | base64 -d"
+    )
 }
 
 /// workerd names a server by its address alone: the KvNamespace travels in a header (contract §1.11).
@@ -124,7 +140,10 @@ fn workerd(url: &str, namespace: &Namespace, binding: &str) -> Result<String, Fa
 (name = \"{service}\", external = (
   address = \"{address}\",
   {how}
-)),"
+)),
+{}
+# It goes into injectRequestHeaders beside the KvNamespace: (name = \"Authorization\", value = \"Bearer …\").",
+        token_advice(namespace)
     ))
 }
 
@@ -148,7 +167,10 @@ mod tests {
   address = "127.0.0.1:8701",
   http = (
     injectRequestHeaders = [(name = "Nearkv-Namespace", value = "team-a/site-settings")])
-)),"#
+)),
+# Where the server asks for a token (NEARKV_TOKEN, or Authorization: Bearer), with spec.binding of the KvNamespace:
+#   kubectl get secret -n team-a site-settings-kv -o jsonpath='{.data.token}' | base64 -d
+# It goes into injectRequestHeaders beside the KvNamespace: (name = "Authorization", value = "Bearer …")."#
         );
         assert!(
             printed(Form::Workerd, "https://kv.example").unwrap().contains("address = \"kv.example:443\"")
@@ -167,7 +189,8 @@ mod tests {
 
     #[test]
     fn the_environment_can_be_sourced() {
-        for line in printed(Form::Env, "http://h:1").unwrap().lines() {
+        let text = printed(Form::Env, "http://h:1").unwrap();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
             assert!(name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{name}");
             assert!(value.starts_with('\'') && value.ends_with('\''), "{value}");

@@ -5,12 +5,15 @@ mod choose;
 mod cluster;
 mod tunnel;
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use nearkv::Namespace;
-use nearkv::http::client::{Client, ClientSettings};
+use nearkv::access::{BearerToken, TokenFile};
+use nearkv::http::client::{Client, ClientSettings, Credentials};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -67,6 +70,38 @@ pub struct ServerArgs {
         conflicts_with = "server"
     )]
     pub service: Option<ServiceName>,
+
+    /// The token that is shown to the server, where it asks for one: of a ServiceAccount with audience nearkv, or of a
+    /// binding. Better in the environment than here, where other users of the machine may see it.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "NEARKV_TOKEN",
+        hide_env_values = true,
+        help_heading = "Where",
+        conflicts_with = "token_file"
+    )]
+    pub token: Option<Secret>,
+
+    /// A file with the token, which is read again when it is replaced.
+    #[arg(long, value_name = "FILE", env = "NEARKV_TOKEN_FILE", help_heading = "Where")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// A text that is not shown, be it well formed or not.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
 }
 
 /// A server that can be asked. Dropping it ends the port-forward.
@@ -109,14 +144,14 @@ impl ServerArgs {
     pub async fn reach(&self) -> Result<Reached, Failure> {
         if let Some(url) = &self.server {
             return Ok(Reached {
-                client: client(url)?,
+                client: self.client(url)?,
                 account: self.account_without_cluster(),
                 tunnel: None,
             });
         }
         let (service, account) = self.find(Wanted::Origin).await?;
         let tunnel = Tunnel::open(service).await?;
-        let client = client(tunnel.url())?;
+        let client = self.client(tunnel.url())?;
         Ok(Reached { client, account, tunnel: Some(tunnel) })
     }
 
@@ -132,6 +167,21 @@ impl ServerArgs {
         }
         let (service, account) = self.find(Wanted::Near).await?;
         Ok((service.url(), account))
+    }
+
+    fn client(&self, url: &str) -> Result<Client, Failure> {
+        let credentials = match (&self.token, &self.token_file) {
+            (Some(Secret(text)), _) => {
+                let token = BearerToken::new(text).map_err(|_| {
+                    Failure::usage("--token (or NEARKV_TOKEN) is no bearer token".to_owned())
+                        .with_advice("`kubectl create token NAME --audience nearkv` makes one")
+                })?;
+                Credentials::Token(token)
+            }
+            (None, Some(path)) => Credentials::File(Arc::new(TokenFile::new(path))),
+            (None, None) => Credentials::None,
+        };
+        Ok(client(url)?.with_credentials(credentials))
     }
 
     async fn find(&self, wanted: Wanted) -> Result<(Service, String), Failure> {

@@ -42,6 +42,7 @@ impl Process {
         let child = Command::new(env!("CARGO_BIN_EXE_nearkv-edge-cache"))
             .args(["--origin", &format!("http://{origin}"), "--region", "london"])
             .args(["--listen", &data.to_string(), "--admin-listen", &admin.to_string()])
+            .env("NEARKV_AUTH", "off")
             .env("NEARKV_LOG", "warn")
             .env("NEARKV_LOG_FORMAT", "json")
             .stderr(Stdio::null())

@@ -91,6 +91,10 @@ reasons! {
     NamespaceLoading = "namespace-loading", 503;
     /// The KvNamespace's root is missing, damaged or foreign: no write is taken (design §6 invariant 7).
     NamespaceDamaged = "namespace-damaged", 503;
+    /// The request shows no token, or one that is nobody's.
+    Unauthenticated = "unauthenticated", 401;
+    /// The token is good, and does not permit this.
+    Forbidden = "forbidden", 403;
     /// The method is not one of the face.
     MethodNotAllowed = "method-not-allowed", 405;
     /// The path is not one of the face.

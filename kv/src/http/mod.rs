@@ -6,6 +6,7 @@ pub mod client;
 pub mod mutations;
 pub mod names;
 pub mod paths;
+pub mod questions;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod states;

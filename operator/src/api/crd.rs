@@ -19,6 +19,9 @@ pub fn crd() -> CustomResourceDefinition {
             strict(schema);
         }
     }
+    // Service Binding specification 1.1, "Provisioned Service": how tools find kinds whose objects hand out a binding.
+    let label = ("servicebinding.io/provisioned-service".to_owned(), "true".to_owned());
+    crd.metadata.labels.get_or_insert_default().extend([label]);
     crd
 }
 

@@ -83,7 +83,17 @@ pub struct KvNamespaceSpec {
     /// stay, and a KvNamespace created again with the same name adopts them.
     #[serde(default)]
     pub deletion_policy: PolicySpec,
+    /// Asks for a binding: two Secrets beside this object with what a program needs to use the namespace, among it a
+    /// token, one to read and write and one to read. status.binding names them. The annotation
+    /// nearkv.dev/rotate-binding-token with a new value replaces both tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<BindingSpec>,
 }
+
+/// A binding has no options.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BindingSpec {}
 
 /// A declared entry: a key with its value, as text or as base64.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -12,10 +12,12 @@ pub use byte_size::{ByteSize, ByteSizeError};
 pub use check::{Refusal, parse_manifest};
 pub use crd::{crd, crd_yaml};
 pub use kv_namespace::{
-    CacheSpec, ConfigMapRef, EntriesFrom, Entry, ExpirationSpec, KvNamespace, KvNamespaceSpec, PolicySpec,
-    QuotaSpec,
+    BindingSpec, CacheSpec, ConfigMapRef, EntriesFrom, Entry, ExpirationSpec, KvNamespace, KvNamespaceSpec,
+    PolicySpec, QuotaSpec,
 };
-pub use status::KvNamespaceStatus;
+pub use status::{BindingStatus, KvNamespaceStatus};
 
 /// Asks for one repair of the data (design §6 invariant 7), once per value.
 pub const REPAIR_ANNOTATION: &str = "nearkv.dev/repair";
+/// Asks for new binding tokens, once per value.
+pub const ROTATE_ANNOTATION: &str = "nearkv.dev/rotate-binding-token";

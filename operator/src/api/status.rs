@@ -38,4 +38,24 @@ pub struct KvNamespaceStatus {
     /// The last value of the annotation nearkv.dev/repair that was acted upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_repair: Option<String>,
+    /// Where the tokens of spec.binding are handed out: a Provisioned Service of the Service Binding specification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<BindingStatus>,
+}
+
+/// The Secrets of a binding, and what tokens are good.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BindingStatus {
+    /// The Secret with the token to read and write values, of type servicebinding.io/workers-kv.
+    pub name: String,
+    /// The same with the token that only reads.
+    pub read_only_name: String,
+    /// SHA-256 of the token that reads and writes, in hex. No other is good.
+    pub token_hash: String,
+    /// SHA-256 of the token that only reads, in hex.
+    pub read_only_token_hash: String,
+    /// The last value of the annotation nearkv.dev/rotate-binding-token that was acted upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<String>,
 }

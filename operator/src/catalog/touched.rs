@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
+use kube::ResourceExt;
 use nearkv::Namespace;
 
 use crate::{
-    api::KvNamespace,
+    api::{KvNamespace, ROTATE_ANNOTATION},
     controller::{is_ending, plan::requested_repair},
 };
 
@@ -16,6 +17,7 @@ struct Seen {
     uid: String,
     generation: i64,
     repair: Option<String>,
+    rotation: Option<String>,
     ending: bool,
 }
 
@@ -41,6 +43,7 @@ impl Known {
             uid: object.metadata.uid.clone().unwrap_or_default(),
             generation: object.metadata.generation.unwrap_or_default(),
             repair: requested_repair(&object.metadata).map(str::to_owned),
+            rotation: object.annotations().get(ROTATE_ANNOTATION).cloned(),
             ending: is_ending(object),
         };
         let before = self.0.insert(namespace.clone(), seen.clone());
@@ -83,7 +86,8 @@ mod tests {
         assert_eq!(apply(Desired::new("settings")), [News::Same]);
         assert_eq!(apply(Desired::new("settings").generation(2)), [News::Changed]);
         let asked = Desired::new("settings").generation(2).annotation(REPAIR_ANNOTATION, "1");
-        assert_eq!(apply(asked), [News::Changed]);
+        assert_eq!(apply(asked.clone()), [News::Changed]);
+        assert_eq!(apply(asked.annotation(ROTATE_ANNOTATION, "1")), [News::Changed]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! it, the development mode with manifests in files.
 
 pub mod apply;
+pub mod binding;
 pub mod cluster;
 pub mod dereference;
 pub mod events;

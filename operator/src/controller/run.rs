@@ -23,10 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ReconcileError, Reconciled,
+    binding::{Binder, BindingError},
     cluster::{Cluster, RequestError, StatusError},
     is_ending, namespace_of, reconcile,
     remembered::{FAILURES_UNCOUNTED, Remembered, retry_pause},
-    status::{only_counters_differ, recount},
+    status::{only_counters_differ, recount, stand},
     triggers::{Trigger, triggers},
 };
 use crate::{api::KvNamespace, catalog::Follower, metrics::Metrics, origin::Origin};
@@ -46,6 +47,8 @@ pub struct Controller {
     pub cluster: Cluster,
     /// The data.
     pub origin: Arc<Origin>,
+    /// For the Secrets of bindings.
+    pub binder: Arc<Binder>,
     /// The objects.
     pub follower: Follower,
     /// For conditions.
@@ -96,6 +99,8 @@ enum RoundError {
     Reconcile(#[from] ReconcileError),
     #[error(transparent)]
     Status(#[from] StatusError),
+    #[error(transparent)]
+    Binding(#[from] BindingError),
     #[error("failed to read the KvNamespace: {0}")]
     Read(#[source] RequestError),
 }
@@ -183,7 +188,7 @@ impl Term {
         object: &KvNamespace,
         remembered: Option<Remembered>,
     ) -> Result<Action, RoundError> {
-        let Controller { cluster, origin, metrics, .. } = &*self.controller;
+        let Controller { cluster, origin, metrics, binder, .. } = &*self.controller;
         let mut remembered = match remembered {
             Some(remembered) => remembered,
             // The store may be behind the status that the leader before wrote.
@@ -192,8 +197,10 @@ impl Term {
                 _ => return Ok(Action::await_change()),
             },
         };
-        let Reconciled { memory, events, settled } =
+        let Reconciled { mut memory, events, settled } =
             reconcile(&**origin, cluster, object, &remembered.memory, self.now()).await?;
+        let (standing, unwritten) = binder.decide(&namespace, object, &mut memory.status).await?;
+        stand(&mut memory.status, object, &remembered.memory.status, standing, self.now());
         for event in events {
             tracing::info!(%namespace, reason = event.reason, note = event.note, "event");
             cluster.publish(object, event).await;
@@ -209,6 +216,7 @@ impl Term {
         } else {
             remembered.written = Instant::now();
         }
+        binder.write(&namespace, unwritten).await?;
         remembered.looked = Instant::now();
         remembered.failures = if settled { 0 } else { remembered.failures.saturating_add(1) };
         let pause = if settled { COUNTERS_EVERY } else { retry_pause(remembered.failures) };
@@ -248,6 +256,7 @@ impl Term {
         let reason = match error {
             RoundError::Reconcile(error) => error.reason(),
             RoundError::Status(_) => "status",
+            RoundError::Binding(_) => "binding",
             RoundError::Read(_) => "read",
         };
         self.controller.metrics.round(reason);

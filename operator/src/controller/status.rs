@@ -7,7 +7,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use super::{apply::Applied, plan::generation, text::reason_word, validate::Validated};
+use super::{apply::Applied, binding::Standing, plan::generation, text::reason_word, validate::Validated};
 use crate::{
     api::{KvNamespace, KvNamespaceStatus},
     origin::{DeletionPolicy, Health, NamespaceConfig, Report},
@@ -21,6 +21,9 @@ pub const ENTRIES_SYNCED: &str = "EntriesSynced";
 pub const PROPAGATED: &str = "Propagated";
 /// All objects of the data follow `spec.deletionPolicy`.
 pub const DELETION_POLICY_IN_FORCE: &str = "DeletionPolicyInForce";
+
+/// The Secrets of `spec.binding` hold good tokens. Only where a binding is asked for.
+pub const BOUND: &str = "Bound";
 
 /// Most problems that a condition's message names.
 const PROBLEMS_NAMED: usize = 8;
@@ -74,7 +77,21 @@ pub fn status(
             .as_ref()
             .map(|r| r.value.clone())
             .or_else(|| previous.last_repair.clone()),
+        binding: previous.binding.clone(),
     }
+}
+
+/// Adds how the binding stands, which is found out apart from the data.
+pub fn stand(
+    status: &mut KvNamespaceStatus,
+    desired: &KvNamespace,
+    previous: &KvNamespaceStatus,
+    standing: Option<Standing>,
+    now: Timestamp,
+) {
+    let Some(Standing { status: word, reason, message }) = standing else { return };
+    let verdict = Verdict::new(word, reason, message);
+    status.conditions.push(condition(BOUND, verdict, generation(desired), previous, now));
 }
 
 /// Counters by the timer: everything else stays as it is.

@@ -7,20 +7,23 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use kube::{Client, Config};
 use nearkv::{
     Clock, Random, SystemClock,
-    http::server::{self, admin_router, router},
+    access::{Authority, Guard, GuardSettings},
+    http::server::{self, Tls, TlsError, admin_router, router},
 };
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::ClusterAuthority,
     catalog::{KubeCatalog, Scope, follow},
-    cli::RunArgs,
-    controller::{self, run::Controller},
+    cli::{AuthMode, RunArgs},
+    controller::{self, binding::Binder, run::Controller},
     lease::{self, LeaseSettings},
     managed::Managed,
     metrics::Metrics,
@@ -47,6 +50,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// The files of TLS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The process cannot hear signals.
     #[error("failed to listen to signals: {0}")]
     Signals(#[source] io::Error),
@@ -62,6 +68,10 @@ pub enum ServeError {
 /// [`ServeError`].
 pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
     let signals = Signals::install().map_err(ServeError::Signals)?;
+    let tls = match (&args.tls_cert_file, &args.tls_key_file) {
+        (Some(cert), Some(key)) => Some(Tls::new(cert, key)?),
+        _ => None,
+    };
     let data_listener = listen(args.listen).await?;
     let admin_listener = listen(args.admin_listen).await?;
     let config = Config::infer().await.map_err(ServeError::Kubeconfig)?;
@@ -74,7 +84,8 @@ pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
             .map_err(ServeError::Client)?;
     let scopes = Scope::of(&args.watch_namespace);
     let catalog = Arc::new(KubeCatalog::new(client.clone(), scopes.clone()));
-    let origin = Origin::new(Arc::new(store), catalog, Arc::clone(&clock), random, settings(args));
+    let origin =
+        Origin::new(Arc::new(store), catalog, Arc::clone(&clock), Arc::clone(&random), settings(args));
     let metrics = Arc::new(Metrics::new());
     let (leading, led) = watch::channel(false);
     tracing::info!(identity = lease.identity, listen = %args.listen, ?scopes, "starting");
@@ -85,8 +96,10 @@ pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
     let mut election = Stage::new("lease");
     let mut storage = Stage::new("origin");
     let mut admin = Stage::new("admin listener");
+    let mut questions = Stage::new("access");
 
     storage.add(Arc::clone(&origin).run(storage.token()));
+    let binder = Arc::new(Binder::new(client.clone(), args.service_url.clone(), Arc::clone(&random)));
     let mut followers = Vec::new();
     for scope in scopes {
         let (follower, following) = follow(client.clone(), scope, Arc::clone(&origin), reconciling.token());
@@ -95,6 +108,7 @@ pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
             client: client.clone(),
             cluster: controller::Cluster::new(client.clone(), &lease.identity),
             origin: Arc::clone(&origin),
+            binder: Arc::clone(&binder),
             follower: follower.clone(),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
@@ -103,8 +117,15 @@ pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
         followers.push(follower);
     }
     reconciling.add(maintain(Arc::clone(&origin), led.clone(), reconciling.token()));
-    election.add(lease::run(client.clone(), lease, clock, leading, election.token()));
+    election.add(lease::run(client.clone(), lease, Arc::clone(&clock), leading, election.token()));
 
+    let authority = Arc::new(ClusterAuthority::new(
+        client.clone(),
+        followers.clone(),
+        Arc::clone(&clock),
+        args.auth_allowed_seconds,
+    ));
+    let guard = guard(args, &authority);
     let managed = Arc::new(Managed::new(client.clone(), followers.clone(), Arc::clone(&origin)));
     let status = Status {
         origin: Arc::clone(&origin),
@@ -115,14 +136,43 @@ pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
         was_ready: AtomicBool::new(false),
     };
     admin.add_fallible(server::serve(admin_listener, admin_router(Arc::new(status)), admin.token()));
-    data.add_fallible(server::serve(
-        data_listener,
-        router(origin, managed, &server::Settings::default()),
-        data.token(),
-    ));
+    let settings = server::Settings { region: None, guard: guard.clone() };
+    let router = router(origin, managed, &settings);
+    data.add_fallible(server::serve_tls(data_listener, router, tls, data.token()));
+    questions.add(end_of_questions(guard, authority, questions.token()));
 
-    let stages = vec![data, reconciling, election, storage, admin];
+    let stages = vec![data, questions, reconciling, election, storage, admin];
     supervise(stages, &readiness, signals).await.map_err(ServeError::Part)
+}
+
+fn guard(args: &RunArgs, authority: &Arc<ClusterAuthority>) -> Option<Arc<Guard>> {
+    if args.auth == AuthMode::Off {
+        tracing::warn!(
+            "callers are not asked who they are: whoever reaches the data listener may do everything"
+        );
+        return None;
+    }
+    let settings = GuardSettings {
+        allowed_for: args.auth_allowed_seconds,
+        refused_for: args.auth_refused_seconds,
+        // What is read here is no cache's: an outage of the API server is an edge's to bridge.
+        stale_if_error: Duration::ZERO,
+    };
+    let authority: Arc<dyn Authority> = Arc::clone(authority) as _;
+    Some(Arc::new(Guard::new(authority, settings)))
+}
+
+/// Questions about callers end once nobody is served any more.
+async fn end_of_questions(
+    guard: Option<Arc<Guard>>,
+    authority: Arc<ClusterAuthority>,
+    shutdown: CancellationToken,
+) {
+    shutdown.cancelled().await;
+    if let Some(guard) = guard {
+        guard.shutdown().await;
+    }
+    authority.shutdown().await;
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {

@@ -3,10 +3,13 @@
 
 mod answers;
 mod bodies;
+mod credentials;
 mod failures;
 mod namespaces;
+mod questions;
 mod requests;
 mod settings;
+mod trust;
 
 use std::time::Duration;
 
@@ -16,8 +19,9 @@ use futures::{
     stream::{self, BoxStream},
 };
 use http::{HeaderMap, Method, StatusCode, header};
-use reqwest::Response;
+use reqwest::{RequestBuilder, Response};
 
+pub use credentials::Credentials;
 pub use settings::{ClientError, ClientSettings, Protocol};
 
 use crate::{
@@ -28,6 +32,7 @@ use crate::{
 };
 use answers::{entry, page, state};
 use bodies::{Sent, collect_if_small, value_of};
+use credentials::Purpose;
 use failures::{Operation, refused};
 use requests::Target;
 
@@ -46,6 +51,7 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     read_timeout: Duration,
+    credentials: Credentials,
 }
 
 impl Client {
@@ -54,7 +60,26 @@ impl Client {
     /// # Errors
     /// [`ClientError`] for a base that is no HTTP URL, and where TLS cannot be set up.
     pub fn new(base: &str, settings: &ClientSettings) -> Result<Self, ClientError> {
-        Ok(Self { http: settings.build()?, base: settings::base(base)?, read_timeout: settings.read_timeout })
+        Ok(Self {
+            http: settings.build()?,
+            base: settings::base(base)?,
+            read_timeout: settings.read_timeout,
+            credentials: Credentials::None,
+        })
+    }
+
+    /// The same client with a token of its own. What it sends for a caller of this process's own server goes with the
+    /// caller's token instead, if it writes values or manages KvNamespaces.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Credentials) -> Self {
+        Self { credentials, ..self }
+    }
+
+    fn authorize(&self, purpose: Purpose, request: RequestBuilder) -> Result<RequestBuilder, Error> {
+        Ok(match self.credentials.authorization(purpose)? {
+            Some(value) => request.header(header::AUTHORIZATION, value),
+            None => request,
+        })
     }
 
     /// Sends a request without a body, and has its answer's head. A read that is lost is asked once more: the
@@ -66,7 +91,9 @@ impl Client {
         target: Target<'_>,
         headers: HeaderMap,
     ) -> Result<Response, Error> {
+        let purpose = if operation.is_write() { Purpose::WriteOrManage } else { Purpose::Read };
         let request = self.http.request(method, target.url(&self.base)).headers(headers);
+        let request = self.authorize(purpose, request)?;
         let again = if operation.is_write() { None } else { request.try_clone() };
         let asked = async {
             match (request.send().await, again) {
@@ -173,6 +200,7 @@ impl Kv for Client {
         let url = Target::key(namespace, key).expiration(*expiration).url(&self.base);
         let mut sent = Sent::new(value)?;
         let request = sent.attach(self.http.request(Method::PUT, url).headers(headers));
+        let request = self.authorize(Purpose::WriteOrManage, request)?;
         let response = sent.watch(request.send(), self.read_timeout).await?;
         let response = self.accept(Operation::Put, response).await?;
         let state = state(Operation::Put, response.headers())?;
@@ -204,6 +232,7 @@ impl Kv for Client {
         let mut sent = Sent::streaming(None, mutations::encode(mutations));
         let request = self.http.post(Target::bulk_write(&self.base, namespace));
         let request = sent.attach(request.header(header::CONTENT_TYPE, mutations::MEDIA_TYPE));
+        let request = self.authorize(Purpose::WriteOrManage, request)?;
         let response = sent.watch(request.send(), self.read_timeout.max(BULK_PATIENCE)).await?;
         let response = self.accept(Operation::Put, response).await?;
         let state = state(Operation::Put, response.headers())?;

@@ -8,7 +8,7 @@ use reqwest::Response;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::{Client, bodies::value_of, failures::Operation};
+use super::{Client, bodies::value_of, credentials::Purpose, failures::Operation};
 use crate::{
     Error, Namespace, NamespaceId, NamespaceInfo, Namespaces, Reason,
     http::{names, paths::encode},
@@ -29,6 +29,8 @@ struct Envelope<T> {
 #[derive(Deserialize)]
 struct Refusal {
     errors: Vec<Item>,
+    /// What stands beside the contract's words for a refusal at the door.
+    messages: Vec<Item>,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +77,7 @@ impl Client {
         if let Some(body) = body {
             request = request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
         }
+        let request = self.authorize(Purpose::WriteOrManage, request)?;
         let response = match tokio::time::timeout(patience, request.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(operation.transport(error)),
@@ -95,7 +98,9 @@ impl Client {
         let Some(reason) = header.and_then(Reason::parse) else { return operation.foreign() };
         let body = value_of(response, self.read_timeout).into_bytes().await.unwrap_or_default();
         let refusal: Option<Refusal> = serde_json::from_slice(&body).ok();
-        let message = refusal.and_then(|refusal| refusal.errors.into_iter().next()).map(|item| item.message);
+        let message = refusal
+            .and_then(|Refusal { errors, messages }| messages.into_iter().chain(errors).next())
+            .map(|item| item.message);
         let message = message.unwrap_or_default();
         let text = message.split_once(": '").and_then(|(_, text)| text.strip_suffix('\''));
         Error::new(reason, text.unwrap_or(&message))

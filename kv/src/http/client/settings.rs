@@ -1,9 +1,11 @@
 //! How a client connects, and what it waits for.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use reqwest::{Url, redirect::Policy};
 use thiserror::Error;
+
+use super::trust;
 
 /// Idle connections that are kept for the next request.
 const IDLE_CONNECTIONS: usize = 64;
@@ -29,7 +31,7 @@ pub enum Protocol {
 }
 
 /// Settings of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSettings {
     /// Which HTTP is spoken.
     pub protocol: Protocol,
@@ -37,6 +39,9 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// Longest time without any progress: until an answer begins, between two pieces of a body.
     pub read_timeout: Duration,
+    /// For `https`: a file with the authorities that are trusted, read again when it is replaced. `None` trusts those of
+    /// the system.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for ClientSettings {
@@ -47,6 +52,7 @@ impl Default for ClientSettings {
             protocol: Protocol::Http1,
             connect_timeout: Duration::from_secs(1),
             read_timeout: Duration::from_secs(15),
+            ca_file: None,
         }
     }
 }
@@ -57,6 +63,15 @@ pub enum ClientError {
     /// The base is no URL of a server.
     #[error("{0:?} is no URL of a nearkv server; please give one like http://127.0.0.1:8700")]
     Base(String),
+    /// The authorities that are to be trusted cannot be read.
+    #[error("failed to read the authorities to be trusted from {path}; certificates as PEM are needed")]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The connection pool cannot be set up.
     #[error("failed to set up the HTTP client")]
     Setup(#[source] reqwest::Error),
@@ -84,6 +99,10 @@ impl ClientSettings {
                 .http2_max_header_list_size(H2_MAX_HEADER_BYTES)
                 .http2_initial_stream_window_size(H2_STREAM_WINDOW)
                 .http2_initial_connection_window_size(H2_CONNECTION_WINDOW),
+        };
+        let builder = match &self.ca_file {
+            Some(path) => builder.tls_backend_preconfigured(trust::config(path, self.protocol)?),
+            None => builder,
         };
         builder.build().map_err(ClientError::Setup)
     }

@@ -130,7 +130,8 @@ impl Asked<'_> {
         let version = self.headers.get(&names::NEARKV_MIN_VERSION);
         let min_version =
             version.map(|version| String::from_utf8_lossy(version.as_bytes()).parse()).transpose()?;
-        Ok(ReadOptions { cache_ttl, min_version, from_origin: self.is_for_the_origin() })
+        let from_origin = self.is_for_the_origin();
+        Ok(ReadOptions { cache_ttl, min_version, from_origin, only_if_cached: false })
     }
 }
 

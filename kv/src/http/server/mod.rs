@@ -5,11 +5,13 @@ mod admin;
 mod bulk;
 mod face;
 mod list;
+mod question;
 mod range;
 mod read;
 mod reply;
 mod rest;
 mod serve;
+mod tls;
 mod upload;
 mod write;
 
@@ -20,36 +22,56 @@ use http::Request;
 use tower::Service;
 
 pub use admin::{Admin, admin_router};
+pub use question::ACCESS_PATH;
 pub use reply::refusal;
-pub use serve::{ServeError, serve};
+pub use serve::{ServeError, serve, serve_tls};
+pub use tls::{Tls, TlsError};
 
-use crate::{Kv, Namespaces, http::names};
+use crate::{
+    Kv, Namespaces,
+    access::{Caller, Guard, Guarded},
+    http::names,
+};
 use face::Face;
 use rest::RestFace;
 
 /// What distinguishes one server from another.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Settings {
     /// The region that stands in `Cache-Status: nearkv-<region>`. `None` for an origin, which is no cache and
     /// sends no such header.
     pub region: Option<String>,
+    /// Who decides what a caller may do. `None` lets everybody do everything.
+    pub guard: Option<Arc<Guard>>,
 }
 
 /// Both faces: the binding face over `kv`, and the REST face over `kv` and `namespaces` below `/client/v4`. They take
-/// every request that no other route of the router takes, on the raw path.
+/// every request that no other route of the router takes, on the raw path. With a guard, both stand behind it, and
+/// other servers may ask it at [`ACCESS_PATH`].
 pub fn router(kv: Arc<dyn Kv>, namespaces: Arc<dyn Namespaces>, settings: &Settings) -> Router {
-    let rest = Some(RestFace::new(Arc::clone(&kv), namespaces));
-    Router::new().fallback_service(Faces(Arc::new(Both { binding: Face::new(kv, settings), rest })))
+    faces(kv, Some(namespaces), settings)
 }
 
 /// The binding face alone, where nobody manages namespaces.
 pub fn binding_router(kv: Arc<dyn Kv>, settings: &Settings) -> Router {
-    Router::new().fallback_service(Faces(Arc::new(Both { binding: Face::new(kv, settings), rest: None })))
+    faces(kv, None, settings)
+}
+
+fn faces(kv: Arc<dyn Kv>, namespaces: Option<Arc<dyn Namespaces>>, settings: &Settings) -> Router {
+    let guard = settings.guard.clone();
+    // From here on there is no way to the values but through the guard.
+    let kv: Arc<dyn Kv> = match &guard {
+        Some(guard) => Arc::new(Guarded::new(kv, Arc::clone(guard))),
+        None => kv,
+    };
+    let rest = namespaces.map(|namespaces| RestFace::new(Arc::clone(&kv), namespaces, guard.clone()));
+    Router::new().fallback_service(Faces(Arc::new(Both { binding: Face::new(kv, settings), rest, guard })))
 }
 
 struct Both {
     binding: Face,
     rest: Option<RestFace>,
+    guard: Option<Arc<Guard>>,
 }
 
 impl Both {
@@ -59,6 +81,24 @@ impl Both {
         let below = inner.is_empty() || inner.starts_with('/');
         let is_key = request.headers().contains_key(&names::NEARKV_NAMESPACE);
         self.rest.as_ref().filter(|_| below && !is_key)
+    }
+
+    /// The same of the question that other servers ask.
+    fn questioned<B>(&self, request: &Request<B>) -> Option<&Guard> {
+        let is_it = request.uri().path() == ACCESS_PATH;
+        let is_key = request.headers().contains_key(&names::NEARKV_NAMESPACE);
+        self.guard.as_deref().filter(|_| is_it && !is_key)
+    }
+
+    async fn answer(&self, caller: &Caller, request: Request<Body>) -> Response {
+        if let Some(guard) = self.questioned(&request) {
+            let (parts, _) = request.into_parts();
+            return question::answer(guard, caller, &parts).await;
+        }
+        match self.rest_for(&request) {
+            Some(rest) => rest.answer(request).await,
+            None => self.binding.answer(request).await,
+        }
     }
 }
 
@@ -75,13 +115,10 @@ impl Service<Request<Body>> for Faces {
         task::Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let faces = Arc::clone(&self.0);
-        Box::pin(async move {
-            Ok(match faces.rest_for(&request) {
-                Some(rest) => rest.answer(request).await,
-                None => faces.binding.answer(request).await,
-            })
-        })
+        let caller = Caller::take(request.headers_mut());
+        let answer = async move { Ok(faces.answer(&Caller::current(), request).await) };
+        Box::pin(caller.scope(answer))
     }
 }

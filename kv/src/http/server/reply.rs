@@ -8,7 +8,7 @@ use hyper::ext::ReasonPhrase;
 
 use super::upload::Upload;
 use crate::{
-    Error, Expiration, Metadata, State, Version,
+    Error, Expiration, Metadata, Reason, State, Version,
     http::{
         names,
         states::{Values, cache_status, write_state},
@@ -114,6 +114,10 @@ pub(super) fn refusal_headers(error: &Error, headers: &mut HeaderMap) {
     let mut values = Values::default();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(&names::NEARKV_REASON, HeaderValue::from_static(error.reason().as_str()));
+    if error.reason() == Reason::Unauthenticated {
+        // RFC 9110 §15.5.2: a 401 says how to authenticate.
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"nearkv\""));
+    }
     if let Some(version) = error.version() {
         headers.insert(&names::NEARKV_VERSION, values.format(format_args!("{version}")));
     }

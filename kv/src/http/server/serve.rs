@@ -1,20 +1,27 @@
-//! The data and the admin listener: HTTP/1.1 and h2c on one port, and an end in bounded time.
+//! The data and the admin listener: HTTP/1.1 and h2 on one port, plain or over TLS, and an end in
+//! bounded time.
 
 use std::{io, time::Duration};
 
 use axum::Router;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
     service::TowerToHyperService,
 };
 use thiserror::Error;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+
+use super::tls::Tls;
 
 /// Longest header block: a key of 512 bytes, percent-encoded and repeated in `CF-KV-FLPROD-405`, and metadata
 /// of several KiB, so that too long ones are answered with 413 and not with a reset (contract §1.6).
@@ -27,6 +34,8 @@ const H2_STREAM_WINDOW: u32 = 1024 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 /// How long requests in flight may take to end after shutdown was asked for; Kubernetes kills after 30 s.
 const DRAIN: Duration = Duration::from_secs(20);
+/// Longest TLS handshake: a client on a bad line needs a few round trips.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Pause after a failed accept, which is nearly always the lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -48,6 +57,19 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
+    serve_tls(listener, router, None, shutdown).await
+}
+
+/// [`serve`] over TLS, if it is given.
+///
+/// # Errors
+/// As for [`serve`].
+pub async fn serve_tls(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Tls>,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Listener)?;
     let builder = builder();
     let graceful = GracefulShutdown::new();
@@ -67,8 +89,15 @@ pub async fn serve(
                 continue;
             }
         };
-        let connection = connection(&builder, &graceful, stream, router.clone());
-        connections.spawn(connection);
+        // Answers are written in one piece; waiting for more would only delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "failed to set TCP_NODELAY");
+        }
+        let (builder, watcher, router) = (builder.clone(), graceful.watcher(), router.clone());
+        match &tls {
+            None => connections.spawn(converse(builder, watcher, stream, router)),
+            Some(tls) => connections.spawn(converse_secretly(builder, watcher, stream, tls.clone(), router)),
+        };
     }
     drop(listener);
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
@@ -89,23 +118,28 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-fn connection(
-    builder: &auto::Builder<TokioExecutor>,
-    graceful: &GracefulShutdown,
-    stream: TcpStream,
-    router: Router,
-) -> impl Future<Output = ()> + Send + 'static {
-    // Answers are written in one piece; waiting for more would only delay them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "failed to set TCP_NODELAY");
-    }
+async fn converse<S>(builder: auto::Builder<TokioExecutor>, watcher: Watcher, stream: S, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = TowerToHyperService::new(router);
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let watched = graceful.watch(connection);
-    async move {
-        // A client that goes away, and an answer that had to be aborted, are no events.
-        if let Err(error) = watched.await {
-            tracing::debug!(error, "connection ended");
-        }
+    // A client that goes away, and an answer that had to be aborted, are no events.
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(error, "connection ended");
+    }
+}
+
+async fn converse_secretly(
+    builder: auto::Builder<TokioExecutor>,
+    watcher: Watcher,
+    stream: TcpStream,
+    tls: Tls,
+    router: Router,
+) {
+    match timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => converse(builder, watcher, stream, router).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }

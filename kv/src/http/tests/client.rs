@@ -27,8 +27,12 @@ async fn answering(answer: &'static [u8]) -> (SocketAddr, JoinHandle<()>) {
 
 fn client(address: SocketAddr) -> Client {
     let timeout = Duration::from_millis(200);
-    let settings =
-        ClientSettings { protocol: Protocol::Http1, connect_timeout: timeout, read_timeout: timeout };
+    let settings = ClientSettings {
+        protocol: Protocol::Http1,
+        connect_timeout: timeout,
+        read_timeout: timeout,
+        ca_file: None,
+    };
     Client::new(&format!("http://{address}/"), &settings).unwrap()
 }
 

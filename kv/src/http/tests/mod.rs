@@ -1,12 +1,15 @@
 //! The binding face under test: servers over [`Memory`](crate::testing::Memory) and over what fails on
 //! purpose, on real sockets.
 
+mod access;
 mod client;
 mod conformance;
 mod fuzz;
 mod openapi;
 mod options;
 mod server;
+mod tenants;
+mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

@@ -108,6 +108,7 @@ async fn every_option_comes_through() {
         cache_ttl: Some(Duration::from_secs(45)),
         min_version: Some(version()),
         from_origin: true,
+        only_if_cached: false,
     };
 
     let get = GetOptions { read: read.clone(), if_none_match: Some(version()) };

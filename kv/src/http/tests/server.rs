@@ -84,7 +84,7 @@ async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
 async fn an_edge_says_in_cache_status_how_it_served() {
     let served = Served { status: CacheStatus::Expired, collapsed: true };
     let kv = Scripted(move || Ok(Answer { body: found(Value::from("v")), state: state(served) }));
-    let settings = Settings { region: Some("lon don".to_owned()) };
+    let settings = Settings { region: Some("lon don".to_owned()), guard: None };
     let server = Running::over(Arc::new(kv), &settings).await;
     let answer = get(server.address, "/kv/a/b/k").await.unwrap();
     assert!(answer.contains("cache-status: nearkv-lon-don; fwd=stale; collapsed\r\n"), "{answer}");
@@ -99,7 +99,8 @@ async fn an_edge_says_in_cache_status_how_it_served() {
 async fn the_client_reads_back_how_an_edge_served_also_from_a_list() {
     let served = Served { status: CacheStatus::Updating, collapsed: false };
     let kv = Scripted(move || Ok(Answer { body: found(Value::from("v")), state: state(served) }));
-    let server = Running::over(Arc::new(kv), &Settings { region: Some("tokyo".to_owned()) }).await;
+    let server =
+        Running::over(Arc::new(kv), &Settings { region: Some("tokyo".to_owned()), guard: None }).await;
     let client = server.client(Protocol::Http1);
     let (namespace, key) = ("a/b".parse().unwrap(), Key::new("k").unwrap());
     let read = client.get(&namespace, &key, &GetOptions::default()).await.unwrap();

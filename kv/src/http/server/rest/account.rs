@@ -8,11 +8,16 @@ use super::{
     face::RestFace,
     pages::Page,
 };
-use crate::{Error, http::server::face::Asked};
+use crate::{
+    Error,
+    access::{Access, Caller},
+    http::server::face::Asked,
+};
 
 impl RestFace {
-    /// Whoever gets here may go on: this face itself gives out no tokens.
-    pub(super) fn verify_token(&self) -> Result<Response, Error> {
+    /// Whether the token is anybody's; where nobody asks for one, none is the same as any.
+    pub(super) async fn verify_token(&self) -> Result<Response, Error> {
+        self.known().await?;
         success(json!({ "id": "00000000000000000000000000000000", "status": "active" }), None)
     }
 
@@ -20,13 +25,22 @@ impl RestFace {
         self.list_of_accounts(asked, account).await
     }
 
-    pub(super) fn account(&self, name: &str) -> Result<Response, Error> {
+    /// The account as its name says it; whether it exists is not looked up.
+    pub(super) async fn account(&self, name: &str) -> Result<Response, Error> {
+        self.known().await?;
         success(account(name), None)
     }
 
     pub(super) async fn memberships(&self, asked: &Asked<'_>) -> Result<Response, Error> {
         let membership = |name: &str| json!({ "id": name, "status": "accepted", "account": account(name), "roles": ["Workers KV"] });
         self.list_of_accounts(asked, membership).await
+    }
+
+    async fn known(&self) -> Result<(), Error> {
+        match &self.guard {
+            Some(guard) => guard.admit(&Caller::current(), &Access::Known).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     async fn list_of_accounts(

@@ -85,8 +85,13 @@ pub(super) fn success_with<T: Serialize, I: Serialize>(
 /// The answer to what was refused or failed, to a client that may still be sending its body.
 pub(super) fn failure(fault: Fault, upload: Option<Upload>) -> Response {
     let Fault { status, code, message, error, allow } = fault;
+    // The contract's words for a refusal at the door do not say what to do; these stand beside them.
+    let messages = match error.reason() {
+        Reason::Unauthenticated | Reason::Forbidden => vec![Item { code, message: error.to_string() }],
+        _ => Vec::new(),
+    };
     let errors = vec![Item { code, message }];
-    let envelope = Failure { success: false, errors, messages: Vec::new(), result: (), result_info: None };
+    let envelope = Failure { success: false, errors, messages, result: (), result_info: None };
     // Numbers and texts: they have a JSON form.
     let body = serde_json::to_string(&envelope).unwrap_or_default();
     let body = match upload {

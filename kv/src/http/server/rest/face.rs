@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Error, Kv, Namespace, Namespaces, ReadOptions,
+    access::{Guard, GuardedNamespaces},
     http::{
         paths::{decode, decode_key},
         server::{face::Asked, upload::Upload},
@@ -22,18 +23,29 @@ use crate::{
 
 /// How everything here is read (design §7).
 pub(super) const FROM_ORIGIN: ReadOptions =
-    ReadOptions { cache_ttl: None, min_version: None, from_origin: true };
+    ReadOptions { cache_ttl: None, min_version: None, from_origin: true, only_if_cached: false };
 
 /// What every operation of the face needs.
 pub(in crate::http::server) struct RestFace {
     pub(super) kv: Arc<dyn Kv>,
     pub(super) namespaces: Arc<dyn Namespaces>,
+    pub(super) guard: Option<Arc<Guard>>,
     ids: Ids,
 }
 
 impl RestFace {
-    pub(in crate::http::server) fn new(kv: Arc<dyn Kv>, namespaces: Arc<dyn Namespaces>) -> Self {
-        Self { kv, ids: Ids::new(Arc::clone(&namespaces)), namespaces }
+    /// With a guard, `kv` is only for those whom it lets in.
+    pub(in crate::http::server) fn new(
+        kv: Arc<dyn Kv>,
+        namespaces: Arc<dyn Namespaces>,
+        guard: Option<Arc<Guard>>,
+    ) -> Self {
+        let ids = Ids::new(Arc::clone(&namespaces), guard.clone());
+        let namespaces: Arc<dyn Namespaces> = match &guard {
+            Some(guard) => Arc::new(GuardedNamespaces::new(namespaces, Arc::clone(guard))),
+            None => namespaces,
+        };
+        Self { kv, namespaces, guard, ids }
     }
 
     /// Answers a request whose path is below [`BASE`].
@@ -65,12 +77,12 @@ impl RestFace {
                 return Err(Fault::method("GET, HEAD"));
             }
             Route::OpenApi => return Ok(openapi::answer()),
-            Route::VerifyToken => return self.verify_token().map_err(of(Operation::Account)),
+            Route::VerifyToken => return self.verify_token().await.map_err(of(Operation::Account)),
             Route::Accounts => return self.accounts(&asked).await.map_err(of(Operation::Account)),
             Route::Memberships => return self.memberships(&asked).await.map_err(of(Operation::Account)),
             Route::Account(account) => {
                 let account = account_of(account).ok_or_else(|| Fault::bad_account(path))?;
-                return self.account(&account).map_err(of(Operation::Account));
+                return self.account(&account).await.map_err(of(Operation::Account));
             }
         };
         let account = account_of(account).ok_or_else(|| Fault::bad_account(path))?;

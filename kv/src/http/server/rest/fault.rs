@@ -63,8 +63,15 @@ impl Fault {
         let status = StatusCode::from_u16(status.unwrap_or_else(|| error.reason().status()))
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let code = code.unwrap_or_else(|| 11_000 + u32::from(status.as_u16()));
-        let text = text.map_or_else(|| error.to_string(), str::to_owned);
-        let message = format!("{}: '{text}'", operation.as_str());
+        // Whoever is refused at the door has not come to an operation.
+        let message = match error.reason() {
+            Reason::Unauthenticated => "Unable to authenticate request".to_owned(),
+            Reason::Forbidden => "Authentication error".to_owned(),
+            _ => {
+                let text = text.map_or_else(|| error.to_string(), str::to_owned);
+                format!("{}: '{text}'", operation.as_str())
+            }
+        };
         Self { status, code, message, error, allow: None }
     }
 
@@ -136,6 +143,8 @@ fn contract(reason: Reason) -> (Option<u16>, Option<u32>, Option<&'static str>) 
         Reason::MetadataInvalid => (None, Some(10_147), Some("metadata must be valid json")),
         Reason::MethodNotAllowed => code(10_405),
         Reason::RouteMissing => code(7000),
+        Reason::Unauthenticated => code(10_001),
+        Reason::Forbidden => code(10_000),
         Reason::NamespaceDeclared
         | Reason::NamespaceLoading
         | Reason::NamespaceDamaged
@@ -161,7 +170,8 @@ mod tests {
         for reason in Reason::ALL {
             let fault = Fault::new(Operation::Put, Error::new(*reason, "why"));
             assert!(fault.status.as_u16() >= 400 && fault.code >= 7000, "{reason:?}");
-            assert!(fault.message.starts_with("put: '"), "{reason:?}");
+            let at_the_door = matches!(reason, Reason::Unauthenticated | Reason::Forbidden);
+            assert_eq!(fault.message.starts_with("put: '"), !at_the_door, "{reason:?}");
         }
     }
 }

@@ -5,7 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::RwLock;
 
-use crate::{Error, Namespace, NamespaceId, Namespaces};
+use crate::{
+    Error, Namespace, NamespaceId, Namespaces,
+    access::{Access, Caller, Guard, Verb},
+};
 
 /// Most ids that are remembered: about 200 bytes each.
 const REMEMBERED: usize = 10_000;
@@ -13,12 +16,15 @@ const REMEMBERED: usize = 10_000;
 /// Finds KvNamespaces by their ids.
 pub(super) struct Ids {
     namespaces: Arc<dyn Namespaces>,
+    guard: Option<Arc<Guard>>,
     found: RwLock<HashMap<NamespaceId, Namespace>>,
 }
 
 impl Ids {
-    pub(super) fn new(namespaces: Arc<dyn Namespaces>) -> Self {
-        Self { namespaces, found: RwLock::default() }
+    /// `namespaces` itself: who may use the values of a KvNamespace need not be one who may see the object. Where there
+    /// is a guard, only somebody known makes this server look, and that there is none is told to those who might see it.
+    pub(super) fn new(namespaces: Arc<dyn Namespaces>, guard: Option<Arc<Guard>>) -> Self {
+        Self { namespaces, guard, found: RwLock::default() }
     }
 
     /// The KvNamespace of the account with this id.
@@ -31,13 +37,24 @@ impl Ids {
         if let Some(namespace) = known.filter(|namespace| namespace.account() == account) {
             return Ok(namespace);
         }
-        let info = self.namespaces.find(account, id).await?;
-        let namespace = info.ok_or_else(|| Error::namespace_unknown(account, id))?.namespace;
+        self.admit(&Access::Known).await?;
+        let Some(info) = Caller::Own.scope(self.namespaces.find(account, id)).await? else {
+            self.admit(&Access::account(account, Verb::Get)).await?;
+            return Err(Error::namespace_unknown(account, id));
+        };
+        let namespace = info.namespace;
         let mut found = self.found.write();
         if found.len() >= REMEMBERED {
             found.clear();
         }
         found.insert(id, namespace.clone());
         Ok(namespace)
+    }
+
+    async fn admit(&self, access: &Access) -> Result<(), Error> {
+        match &self.guard {
+            Some(guard) => guard.admit(&Caller::current(), access).await.map(drop),
+            None => Ok(()),
+        }
     }
 }

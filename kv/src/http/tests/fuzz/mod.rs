@@ -7,6 +7,7 @@ mod bodies;
 mod bulks;
 mod forms;
 mod paths;
+mod tenants;
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 

@@ -1,0 +1,356 @@
+//! The guard with a scripted authority on virtual time: what is remembered, for how long, and what an outage changes.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::time::{Instant, advance, sleep};
+
+use super::*;
+use crate::{
+    GetOptions, Key, Kv, Lookup, Mutation, PutOptions, Random, UnixMillis, Value,
+    testing::{ManualClock, Memory},
+};
+
+const LONG: Duration = Duration::from_secs(3600);
+
+/// What the authority does next.
+#[derive(Clone)]
+enum Next {
+    Says(Verdict, Duration),
+    /// Answers so only after this time.
+    SaysAfter(Duration, Verdict),
+    Fails(Reason),
+}
+
+/// Plays its script to the end, and the last line for ever.
+struct Scripted {
+    script: Mutex<VecDeque<Next>>,
+    asked: AtomicUsize,
+}
+
+impl Scripted {
+    fn new(script: &[Next]) -> Arc<Self> {
+        Arc::new(Self { script: Mutex::new(script.iter().cloned().collect()), asked: AtomicUsize::new(0) })
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Authority for Scripted {
+    async fn decide(&self, _: &BearerToken, _: &Access) -> Result<Decision, Error> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let next = {
+            let mut script = self.script.lock();
+            if script.len() > 1 { script.pop_front().unwrap() } else { script[0].clone() }
+        };
+        match next {
+            Next::Says(verdict, lasts) => Ok(Decision { verdict, lasts }),
+            Next::SaysAfter(delay, verdict) => {
+                sleep(delay).await;
+                Ok(Decision { verdict, lasts: LONG })
+            }
+            Next::Fails(reason) => Err(Error::new(reason, "scripted")),
+        }
+    }
+}
+
+fn allowed() -> Next {
+    Next::Says(Verdict::Allowed, LONG)
+}
+
+fn bearer(text: &str) -> Caller {
+    Caller::Bearer(BearerToken::new(text).unwrap())
+}
+
+fn access(verb: Verb) -> Access {
+    Access::values(&"team-a/settings".parse().unwrap(), verb)
+}
+
+fn guard(authority: &Arc<Scripted>, stale_if_error: Duration) -> Guard {
+    Guard::new(authority.clone(), GuardSettings { stale_if_error, ..GuardSettings::default() })
+}
+
+async fn outcome(guard: &Guard, caller: &Caller, verb: Verb) -> Result<Permit, &'static str> {
+    guard.admit(caller, &access(verb)).await.map_err(|error| error.reason().as_str())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permission_is_asked_for_once_in_a_minute_and_a_refusal_twice() {
+    for (verdict, lasts, expected) in [
+        (Verdict::Allowed, 60, Ok(Permit::Full)),
+        (Verdict::Forbidden, 30, Err("forbidden")),
+        (Verdict::Unknown, 30, Err("unauthenticated")),
+    ] {
+        let authority = Scripted::new(&[Next::Says(verdict, LONG)]);
+        let guard = guard(&authority, LONG);
+        let caller = bearer("t");
+        assert_eq!(outcome(&guard, &caller, Verb::Get).await, expected);
+        advance(Duration::from_millis(lasts * 1000 - 1)).await;
+        assert_eq!(outcome(&guard, &caller, Verb::Get).await, expected);
+        assert_eq!(authority.asked(), 1, "{verdict:?} is remembered");
+        advance(Duration::from_millis(1)).await;
+        assert_eq!(outcome(&guard, &caller, Verb::Get).await, expected);
+        assert_eq!(authority.asked(), 2, "{verdict:?} is remembered for no longer");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_is_believed_no_longer_than_the_authority_says() {
+    let authority = Scripted::new(&[Next::Says(Verdict::Allowed, Duration::from_secs(7)), allowed()]);
+    let guard = guard(&authority, Duration::ZERO);
+    outcome(&guard, &bearer("t"), Verb::Get).await.unwrap();
+    advance(Duration::from_secs(3)).await;
+    let token = BearerToken::new("t").unwrap();
+    let passed_on = guard.decision(&token, &access(Verb::Get)).await.unwrap();
+    assert_eq!(passed_on, Decision { verdict: Verdict::Allowed, lasts: Duration::from_secs(4) });
+    advance(Duration::from_secs(4)).await;
+    outcome(&guard, &bearer("t"), Verb::Get).await.unwrap();
+    assert_eq!(authority.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_kvnamespaces_and_verbs_are_each_decided_for_themselves() {
+    let authority = Scripted::new(&[allowed()]);
+    let guard = guard(&authority, Duration::ZERO);
+    let other = Access::values(&"team-b/settings".parse().unwrap(), Verb::Get);
+    for (caller, access) in [
+        (bearer("t"), access(Verb::Get)),
+        (bearer("u"), access(Verb::Get)),
+        (bearer("t"), access(Verb::List)),
+        (bearer("t"), other),
+    ] {
+        let before = authority.asked();
+        for _ in 0..2 {
+            guard.admit(&caller, &access).await.unwrap();
+        }
+        assert_eq!(authority.asked(), before + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_shows_no_token_is_refused_without_a_question() {
+    let authority = Scripted::new(&[allowed()]);
+    let guard = guard(&authority, LONG);
+    for caller in [Caller::Nobody, Caller::Unclear, Caller::Own] {
+        assert_eq!(outcome(&guard, &caller, Verb::Get).await, Err("unauthenticated"), "{caller:?}");
+    }
+    assert_eq!(authority.asked(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_at_once_ask_once_also_if_the_first_goes_away() {
+    let authority = Scripted::new(&[Next::SaysAfter(Duration::from_secs(1), Verdict::Allowed)]);
+    let guard = Arc::new(guard(&authority, Duration::ZERO));
+    let ask = || {
+        let guard = guard.clone();
+        tokio::spawn(async move { outcome(&guard, &bearer("t"), Verb::Get).await })
+    };
+    let first = ask();
+    tokio::task::yield_now().await;
+    let others: Vec<_> = (0..99).map(|_| ask()).collect();
+    tokio::task::yield_now().await;
+    first.abort();
+    for other in others {
+        assert_eq!(other.await.unwrap(), Ok(Permit::Full));
+    }
+    assert_eq!(authority.asked(), 1);
+}
+
+/// The story of the module `guard`.
+#[tokio::test(start_paused = true)]
+async fn while_the_authority_cannot_be_reached_an_earlier_permission_reads_what_is_cached() {
+    let down = Next::Fails(Reason::Unavailable);
+    let authority = Scripted::new(&[allowed(), down]);
+    let guard = guard(&authority, Duration::from_secs(10_800));
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::Full));
+    advance(Duration::from_secs(61)).await;
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::CachedOnly));
+    for (caller, verb) in
+        [(bearer("stranger"), Verb::Get), (bearer("t"), Verb::List), (bearer("t"), Verb::Update)]
+    {
+        assert_eq!(outcome(&guard, &caller, verb).await, Err("unavailable"), "{verb:?}");
+    }
+    advance(Duration::from_secs(10_800 - 62)).await;
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::CachedOnly));
+    advance(Duration::from_secs(2)).await;
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Err("unavailable"), "after three hours");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_allowed_is_refused_while_the_authority_cannot_be_reached() {
+    let authority = Scripted::new(&[allowed(), Next::Fails(Reason::Unavailable)]);
+    let guard = guard(&authority, LONG);
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Update).await, Ok(Permit::Full));
+    advance(Duration::from_secs(61)).await;
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Update).await, Err("unavailable"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn strict_means_that_nobody_reads_while_the_authority_cannot_be_reached() {
+    let authority = Scripted::new(&[allowed(), Next::Fails(Reason::Unavailable)]);
+    let guard = guard(&authority, Duration::ZERO);
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::Full));
+    advance(Duration::from_secs(61)).await;
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Err("unavailable"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authority_that_is_there_and_will_not_decide_is_no_outage() {
+    let authority = Scripted::new(&[allowed(), Next::Fails(Reason::StoreRefused)]);
+    let guard = guard(&authority, LONG);
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::Full));
+    advance(Duration::from_secs(61)).await;
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Err("store-refused"));
+}
+
+/// t0 allowed; t61 a silent authority: the reader waits a second, and the next ones do not wait; t63.5 its answer, a
+/// no, has come although nobody waited for it.
+#[tokio::test(start_paused = true)]
+async fn a_slow_authority_holds_up_one_read_and_its_late_refusal_counts() {
+    let late = Next::SaysAfter(Duration::from_millis(2500), Verdict::Unknown);
+    let authority = Scripted::new(&[allowed(), late]);
+    let guard = guard(&authority, LONG);
+    outcome(&guard, &bearer("t"), Verb::Get).await.unwrap();
+    advance(Duration::from_secs(61)).await;
+    let began = Instant::now();
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::CachedOnly));
+    assert_eq!(began.elapsed().as_secs(), 1);
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::CachedOnly));
+    assert_eq!(began.elapsed().as_secs(), 1, "the second one does not wait");
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Err("unauthenticated"));
+    assert_eq!(authority.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authority_that_never_answers_refuses_strangers_in_bounded_time() {
+    let authority = Scripted::new(&[Next::SaysAfter(LONG, Verdict::Allowed)]);
+    let guard = guard(&authority, LONG);
+    let began = Instant::now();
+    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Err("unavailable"));
+    assert!(began.elapsed() <= Duration::from_secs(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_remembered_is_bounded() {
+    let desk: Arc<Desk<u64, ()>> = Desk::new(160);
+    for key in 0..10_000u64 {
+        let seat = desk.ask(&key, || async { Ok(((), LONG)) }).unwrap();
+        seat.answer().await.unwrap();
+    }
+    let held = (0..10_000u64).filter(|key| desk.held(key).is_some()).count();
+    assert!((160..=16 * 20).contains(&held), "{held}");
+    assert!(desk.held(&9_999).is_some());
+}
+
+#[test]
+fn a_token_is_shown_by_nothing_but_expose() {
+    let secret = "s3cr3t-token";
+    let token = BearerToken::new(secret).unwrap();
+    let mut headers = http::HeaderMap::new();
+    headers.insert(http::header::AUTHORIZATION, token.header());
+    let caller = Caller::take(&mut headers);
+    assert_eq!(caller, Caller::Bearer(token.clone()));
+    assert!(headers.is_empty(), "the token is off the request");
+    for shown in [format!("{token:?}"), format!("{caller:?}"), format!("{:?}", token.header())] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert_eq!(token.expose(), secret);
+}
+
+#[test]
+fn an_authorization_is_one_bearer_token_or_nothing() {
+    let read = |values: &[&str]| {
+        let mut headers = http::HeaderMap::new();
+        for value in values {
+            headers.append(http::header::AUTHORIZATION, value.parse().unwrap());
+        }
+        BearerToken::of(&headers).map(|token| token.map(|token| token.expose().to_owned())).map_err(drop)
+    };
+    assert_eq!(read(&[]), Ok(None));
+    assert_eq!(read(&["Bearer abc.d_e-f~+/="]), Ok(Some("abc.d_e-f~+/=".to_owned())));
+    assert_eq!(read(&["bearer t"]), Ok(Some("t".to_owned())));
+    let long = format!("Bearer {}", "x".repeat(17_000));
+    for bad in [
+        &["Bearer "][..],
+        &["Bearer a b"],
+        &["Basic abc"],
+        &["Bearer a", "Bearer a"],
+        &["t"],
+        &["Bearer é"],
+        &[&long],
+    ] {
+        assert_eq!(read(bad), Err(()), "{bad:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_file_is_read_again_and_its_last_token_outlives_it() {
+    let folder = std::env::temp_dir().join(format!("nearkv-token-{}", Random::from_os().hex128()));
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("token");
+    let file = TokenFile::new(&path);
+    assert_eq!(file.token().unwrap_err().reason(), Reason::Unavailable);
+    std::fs::write(&path, "first\n").unwrap();
+    assert_eq!(file.token().unwrap().expose(), "first");
+    std::fs::write(&path, "second\n").unwrap();
+    assert_eq!(file.token().unwrap().expose(), "first", "not at every request");
+    advance(Duration::from_secs(10)).await;
+    assert_eq!(file.token().unwrap().expose(), "second");
+    std::fs::remove_dir_all(&folder).unwrap();
+    advance(Duration::from_secs(10)).await;
+    assert_eq!(file.token().unwrap().expose(), "second");
+}
+
+/// Permits these verbs on values, whatever the token.
+struct Only(&'static [Verb]);
+
+#[async_trait]
+impl Authority for Only {
+    async fn decide(&self, _: &BearerToken, access: &Access) -> Result<Decision, Error> {
+        let permitted = matches!(access, Access::Values { verb, .. } if self.0.contains(verb));
+        let verdict = if permitted { Verdict::Allowed } else { Verdict::Forbidden };
+        Ok(Decision { verdict, lasts: LONG })
+    }
+}
+
+#[tokio::test]
+async fn a_bulk_needs_the_verb_of_each_of_its_mutations_or_changes_nothing() {
+    let clock = Arc::new(ManualClock::at(UnixMillis(1_800_000_000_000)));
+    let memory = Arc::new(Memory::new(clock, Random::seeded(1)));
+    let namespace: Namespace = "team-a/settings".parse().unwrap();
+    memory.create(&namespace);
+    let key = |name: &str| Key::new(name).unwrap();
+    let put =
+        |name| Mutation::Put { key: key(name), value: Value::from("v"), options: PutOptions::default() };
+    let delete = |name| Mutation::Delete { key: key(name), options: Default::default() };
+    memory.put(&namespace, &key("kept"), Value::from("v"), &PutOptions::default()).await.unwrap();
+    let write = async |verbs: &'static [Verb], mutations: Vec<Mutation>| {
+        let guard = Arc::new(Guard::new(Arc::new(Only(verbs)), GuardSettings::default()));
+        let guarded = Guarded::new(memory.clone(), guard);
+        let mutations = futures::StreamExt::boxed(futures::stream::iter(mutations.into_iter().map(Ok)));
+        let written = bearer("t").scope(guarded.write_many(&namespace, mutations)).await;
+        written.map(drop).map_err(|error| error.reason().as_str())
+    };
+    assert_eq!(write(&[], vec![]).await, Err("forbidden"));
+    assert_eq!(write(&[Verb::Update], vec![put("a"), delete("kept")]).await, Err("forbidden"));
+    assert_eq!(write(&[Verb::Delete], vec![delete("kept"), put("a")]).await, Err("forbidden"));
+    let there = async |name| {
+        let read = memory.get(&namespace, &key(name), &GetOptions::default()).await.unwrap();
+        !matches!(read.body, Lookup::Absent)
+    };
+    assert!(there("kept").await && !there("a").await, "a refused bulk has changed nothing");
+    assert_eq!(write(&[Verb::Update, Verb::Delete], vec![put("a"), delete("kept")]).await, Ok(()));
+    assert!(!there("kept").await && there("a").await);
+}

@@ -1,0 +1,118 @@
+//! Whom a client trusts over TLS: the authorities in a file, which is read again when it is replaced, as a Secret's
+//! `ca.crt` is. A handshake that finds it looked at longer than ten seconds ago looks again.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+};
+use tokio::time::Instant;
+
+use super::settings::{ClientError, Protocol};
+
+/// How long the authorities are used before the file is looked at again.
+const FILE_IS_FRESH_FOR: Duration = Duration::from_secs(10);
+
+/// A TLS configuration that trusts the authorities in `ca_file` and no others.
+pub(super) fn config(ca_file: &Path, protocol: Protocol) -> Result<ClientConfig, ClientError> {
+    let verifier = Arc::new(Trusted::new(ca_file)?);
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(failed(ca_file))?;
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    let mut config = builder.with_no_client_auth();
+    config.alpn_protocols = vec![match protocol {
+        Protocol::Http1 => b"http/1.1".to_vec(),
+        Protocol::H2c => b"h2".to_vec(),
+    }];
+    Ok(config)
+}
+
+fn failed<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl Fn(E) -> ClientError {
+    let path = path.to_owned();
+    move |source| ClientError::Authorities { path: path.clone(), source: Box::new(source) }
+}
+
+/// rustls' own verifier over the authorities of a file.
+#[derive(Debug)]
+struct Trusted {
+    path: PathBuf,
+    present: Mutex<(Arc<WebPkiServerVerifier>, Instant)>,
+}
+
+impl Trusted {
+    fn new(path: &Path) -> Result<Self, ClientError> {
+        let present = Mutex::new((read(path)?, Instant::now()));
+        Ok(Self { path: path.to_owned(), present })
+    }
+
+    fn verifier(&self) -> Arc<WebPkiServerVerifier> {
+        let now = Instant::now();
+        let mut present = self.present.lock();
+        if now >= present.1 + FILE_IS_FRESH_FOR {
+            present.1 = now;
+            match read(&self.path) {
+                Ok(read) => present.0 = read,
+                Err(error) => tracing::warn!(%error, "kept the last authorities"),
+            }
+        }
+        Arc::clone(&present.0)
+    }
+}
+
+fn read(path: &Path) -> Result<Arc<WebPkiServerVerifier>, ClientError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(failed(path))? {
+        roots.add(certificate.map_err(failed(path))?).map_err(failed(path))?;
+    }
+    // Without any certificate the builder refuses.
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()))
+        .build()
+        .map_err(failed(path))
+}
+
+impl ServerCertVerifier for Trusted {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verifier = self.verifier();
+        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier().verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier().verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier().supported_verify_schemes()
+    }
+}
