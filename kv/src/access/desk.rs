@@ -43,8 +43,11 @@ pub struct Held<V> {
     pub retry: Option<Instant>,
 }
 
+/// How a question ended; `None` while it is on its way.
+type End<V> = Option<Result<Held<V>, Error>>;
+
 /// A place to wait for an answer.
-pub struct Seat<V>(watch::Receiver<Option<Result<Held<V>, Error>>>);
+pub struct Seat<V>(watch::Receiver<End<V>>);
 
 impl<V: Clone> Seat<V> {
     /// The answer.
@@ -62,7 +65,7 @@ impl<V: Clone> Seat<V> {
 struct Shard<K, V> {
     young: HashMap<K, Held<V>>,
     old: HashMap<K, Held<V>>,
-    asked: HashMap<K, watch::Receiver<Option<Result<Held<V>, Error>>>>,
+    asked: HashMap<K, watch::Receiver<End<V>>>,
 }
 
 impl<K: Hash + Eq, V: Clone> Shard<K, V> {
@@ -179,7 +182,7 @@ where
 {
     desk: Arc<Desk<K, V>>,
     key: K,
-    end: watch::Sender<Option<Result<Held<V>, Error>>>,
+    end: watch::Sender<End<V>>,
 }
 
 impl<K, V> Asking<K, V>
