@@ -145,7 +145,7 @@ async fn follow(
     args: &DevArgs,
     shutdown: &CancellationToken,
 ) -> Result<(), DevError> {
-    let mut health = world.origin.changes();
+    let mut health = world.parts.origin.changes();
     let mut retry = tokio::time::interval(RETRY_EVERY);
     loop {
         tokio::select! {

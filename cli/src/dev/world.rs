@@ -1,6 +1,8 @@
 //! Makes the data follow the manifests: what the API server, the controller and the garbage collector do together in a
 //! cluster, with the controller's own pipeline.
 
+mod asked;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use nearkv::{Clock, Error, Namespace, NamespaceInfo, Random, Reason, check_title, namespace_for_title};
+use nearkv::{Clock, Namespace, Random};
 use nearkv_operator::api::{KvNamespace, PolicySpec};
 use nearkv_operator::controller::{
     ConfigMaps, DereferenceError, Event, Memory, ReconcileError, Reconciled, config_of, is_ending, reconcile,
@@ -18,6 +20,7 @@ use nearkv_operator::origin::{Birth, Health, Origin};
 use nearkv_operator::store::{Directory, StoreError};
 use tokio::time::{Instant, sleep};
 
+pub(super) use self::asked::ChangeError;
 use super::catalog::Known;
 use super::console::Console;
 use super::kept::{KeepError, Kept};
@@ -36,13 +39,7 @@ pub(super) struct World {
     memories: BTreeMap<Namespace, Memory>,
     /// Those whose declared entries are not in force: another round is due.
     unsettled: BTreeSet<Namespace>,
-    pub(super) kept: Kept,
-    pub(super) directory: Directory,
-    pub(super) origin: Arc<Origin>,
-    pub(super) known: Arc<Known>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) random: Arc<Random>,
-    pub(super) console: Console,
+    pub(super) parts: Parts,
 }
 
 /// Why the data cannot follow the manifests.
@@ -69,17 +66,6 @@ pub enum FollowError {
     },
 }
 
-/// Why a change that was asked for over REST is not made.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ChangeError {
-    /// It may not be made.
-    #[error(transparent)]
-    Refused(#[from] Error),
-    /// It cannot be made.
-    #[error(transparent)]
-    Failed(#[from] FollowError),
-}
-
 /// The parts that a [`World`] works on.
 pub(super) struct Parts {
     pub(super) kept: Kept,
@@ -94,10 +80,8 @@ pub(super) struct Parts {
 impl World {
     /// Starts with the objects that were kept.
     pub(super) fn new(objects: Manifests, parts: Parts) -> Self {
-        let Parts { kept, directory, origin, known, clock, random, console } = parts;
         let objects = Objects::kept(objects);
-        let (memories, unsettled) = (BTreeMap::new(), BTreeSet::new());
-        Self { objects, memories, unsettled, kept, directory, origin, known, clock, random, console }
+        Self { objects, memories: BTreeMap::new(), unsettled: BTreeSet::new(), parts }
     }
 
     /// Brings everything that was kept into memory, and ends removals that an earlier run has begun. Answers what
@@ -110,8 +94,8 @@ impl World {
             }
             let failed = |source| FollowError::Reconcile { namespace: namespace.clone(), source };
             let config = config_of(&with_uid(object)).map_err(|error| failed(error.into()))?;
-            self.known.insert(config.clone(), title_of(object));
-            self.origin.configure(config);
+            self.parts.known.insert(config.clone(), title_of(object));
+            self.parts.origin.configure(config);
             let has_data = object.status.as_ref().is_some_and(|status| status.version.is_some());
             if has_data && let Some(fault) = self.load(namespace).await {
                 faults.push(format!("{namespace}: {fault}"));
@@ -131,9 +115,9 @@ impl World {
 
     /// Loads data that must be there; what is wrong with them, if something is.
     async fn load(&self, namespace: &Namespace) -> Option<String> {
-        let loaded = self.origin.initialise(namespace, Birth::Past).await;
-        let root = self.kept.root_of(namespace).display().to_string();
-        match (self.origin.report(namespace)?.health, loaded) {
+        let loaded = self.parts.origin.initialise(namespace, Birth::Past).await;
+        let root = self.parts.kept.root_of(namespace).display().to_string();
+        match (self.parts.origin.report(namespace)?.health, loaded) {
             (Health::Ready, Ok(_)) => None,
             // The store names file and line of what it cannot read itself.
             (Health::RootDamaged { detail }, _) if detail.contains(&root) => Some(detail),
@@ -149,14 +133,14 @@ impl World {
 
     /// Takes the manifests as they are now, and makes the data follow.
     pub(super) async fn take(&mut self, manifests: Manifests) -> Result<(), FollowError> {
-        let changes = self.objects.take(manifests, &self.random);
+        let changes = self.objects.take(manifests, &self.parts.random);
         let Changes { namespaces, removed_namespaces, config_maps, removed_config_maps } = changes;
         for (account, name) in &removed_config_maps {
-            self.kept.drop_config_map(account, name)?;
+            self.parts.kept.drop_config_map(account, name)?;
         }
         for (account, name) in &config_maps {
             if let Some(object) = self.objects.all.config_maps.get(&(account.clone(), name.clone())) {
-                self.kept.keep_config_map(account, name, object)?;
+                self.parts.kept.keep_config_map(account, name, object)?;
             }
         }
         for (namespace, object) in removed_namespaces {
@@ -164,7 +148,7 @@ impl World {
         }
         for namespace in &namespaces {
             if let Some(object) = self.objects.all.namespaces.get(namespace) {
-                self.kept.keep_namespace(namespace, object)?;
+                self.parts.kept.keep_namespace(namespace, object)?;
             }
         }
         // All of them: any may take entries from a ConfigMap that has changed.
@@ -198,16 +182,17 @@ impl World {
             Memory::of(Some(&status))
         });
         let desired = with_uid(object);
-        self.known.insert(config_of(&desired).map_err(|error| failed(error.into()))?, title_of(&desired));
+        let config = config_of(&desired).map_err(|error| failed(error.into()))?;
+        self.parts.known.insert(config, title_of(&desired));
 
         let deadline = Instant::now() + SETTLE_LIMIT;
         loop {
-            let now = timestamp(&*self.clock);
+            let now = timestamp(&*self.parts.clock);
             let config_maps = Given(&self.objects.all.config_maps);
             let round =
-                reconcile(&*self.origin, &config_maps, &desired, memory, now).await.map_err(failed)?;
+                reconcile(&*self.parts.origin, &config_maps, &desired, memory, now).await.map_err(failed)?;
             let Reconciled { memory: next, events, settled } = round;
-            tell(self.console, namespace, &events);
+            tell(self.parts.console, namespace, &events);
             let first_version = memory.status.version.is_none() && next.status.version.is_some();
             let repaired = memory.status.last_repair != next.status.last_repair;
             *memory = next;
@@ -215,90 +200,18 @@ impl World {
                 let status = Some(memory.status.clone());
                 if object.status != status {
                     object.status = status;
-                    self.kept.keep_namespace(namespace, object)?;
+                    self.parts.kept.keep_namespace(namespace, object)?;
                 }
             }
             if settled {
                 return Ok(());
             }
-            if Instant::now() > deadline || !is_loading(&self.origin, namespace) {
+            if Instant::now() > deadline || !is_loading(&self.parts.origin, namespace) {
                 self.unsettled.insert(namespace.clone());
                 return Ok(());
             }
             sleep(ROUND_PAUSE).await;
         }
-    }
-
-    /// Creates a KvNamespace with this title, as REST asks for it. It is loaded when this returns.
-    pub(super) async fn create(&mut self, account: &str, title: &str) -> Result<NamespaceInfo, ChangeError> {
-        self.free_title(account, title, None)?;
-        let mut salt = 0;
-        let namespace = loop {
-            let namespace = namespace_for_title(account, title, salt)?;
-            if !self.objects.all.namespaces.contains_key(&namespace) {
-                break namespace;
-            }
-            salt += 1;
-        };
-        let mut object = KvNamespace::new(namespace.name(), Default::default());
-        object.spec.title = Some(title.to_owned());
-        self.apply(&namespace, object).await?;
-        if is_loading(&self.origin, &namespace) {
-            return Err(Error::namespace_loading(&namespace).into());
-        }
-        Ok(NamespaceInfo { namespace, title: title.to_owned() })
-    }
-
-    /// Gives a KvNamespace another title.
-    pub(super) async fn rename(
-        &mut self,
-        namespace: &Namespace,
-        title: &str,
-    ) -> Result<NamespaceInfo, ChangeError> {
-        let mut object = self.changeable(namespace)?.clone();
-        self.free_title(namespace.account(), title, Some(namespace))?;
-        object.spec.title = Some(title.to_owned());
-        self.apply(namespace, object).await?;
-        Ok(NamespaceInfo { namespace: namespace.clone(), title: title.to_owned() })
-    }
-
-    /// Deletes a KvNamespace.
-    pub(super) async fn delete(&mut self, namespace: &Namespace) -> Result<NamespaceInfo, ChangeError> {
-        let object = self.changeable(namespace)?.clone();
-        self.objects.all.namespaces.remove(namespace);
-        let title = title_of(&object);
-        self.remove(namespace, object).await?;
-        Ok(NamespaceInfo { namespace: namespace.clone(), title })
-    }
-
-    async fn apply(&mut self, namespace: &Namespace, object: KvNamespace) -> Result<(), FollowError> {
-        self.objects.put(namespace, object, &self.random);
-        if let Some(object) = self.objects.all.namespaces.get(namespace) {
-            self.kept.keep_namespace(namespace, object)?;
-        }
-        self.reconcile(namespace).await
-    }
-
-    /// A KvNamespace that is in no manifest that is followed: such a one would be put back at the next change of it.
-    fn changeable(&self, namespace: &Namespace) -> Result<&KvNamespace, Error> {
-        if self.objects.is_followed(namespace) {
-            let text = format!(
-                "KvNamespace {namespace} belongs to a manifest given with -f; please change it there"
-            );
-            return Err(Error::new(Reason::NamespaceDeclared, text));
-        }
-        let object = self.objects.all.namespaces.get(namespace);
-        object.ok_or_else(|| Error::namespace_unknown(namespace.account(), namespace.id()))
-    }
-
-    /// Whether the title may be given to a KvNamespace of the account, other than to the one that has it.
-    fn free_title(&self, account: &str, title: &str, own: Option<&Namespace>) -> Result<(), Error> {
-        check_title(title)?;
-        let mut others = self.objects.all.namespaces.iter().filter(|(namespace, _)| Some(*namespace) != own);
-        if others.any(|(other, object)| other.account() == account && title_of(object) == title) {
-            return Err(Error::title_taken(account, title));
-        }
-        Ok(())
     }
 
     /// What a cluster does when a KvNamespace is deleted. Its manifest is kept with the mark of its end until its data
@@ -307,20 +220,20 @@ impl World {
         let uid = uid_of(&object).unwrap_or_default().to_owned();
         let retained = object.spec.deletion_policy == PolicySpec::Retain;
         if !retained {
-            object.metadata.deletion_timestamp = Some(Time(timestamp(&*self.clock)));
-            self.kept.keep_namespace(namespace, &object)?;
+            object.metadata.deletion_timestamp = Some(Time(timestamp(&*self.parts.clock)));
+            self.parts.kept.keep_namespace(namespace, &object)?;
         }
-        self.known.remove(namespace);
+        self.parts.known.remove(namespace);
         self.memories.remove(namespace);
         self.unsettled.remove(namespace);
-        self.origin.forget(namespace, &uid);
+        self.parts.origin.forget(namespace, &uid);
         if !retained {
-            let removed = self.directory.remove_owned(&uid).await;
+            let removed = self.parts.directory.remove_owned(&uid).await;
             removed.map_err(|source| FollowError::Remove { namespace: namespace.clone(), source })?;
         }
-        self.kept.drop_namespace(namespace)?;
+        self.parts.kept.drop_namespace(namespace)?;
         let fate = if retained { "its data stay (deletionPolicy: Retain)" } else { "its data are removed" };
-        self.console.say(&format!("{namespace}: it is gone; {fate}"));
+        self.parts.console.say(&format!("{namespace}: it is gone; {fate}"));
         Ok(())
     }
 }
