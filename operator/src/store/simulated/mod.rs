@@ -5,21 +5,13 @@
 //! task of its own: it is under way when its caller has long been dropped, and may still be carried out.
 
 mod faults;
+mod journey;
 #[cfg(test)]
 mod tests;
 mod watch;
 mod world;
 
-use std::{
-    collections::VecDeque,
-    ops::Range,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::VecDeque, ops::Range, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -27,19 +19,19 @@ use nearkv::Random;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, oneshot},
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 pub use faults::{Action, Fate, Faults};
 pub use world::{Change, World};
 
-use self::world::State;
+use self::{
+    journey::{Caller, Journey},
+    world::State,
+};
 use super::{
     Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
 };
-
-/// A throttled caller is told to wait this long.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// One process's connection to a [`World`]. Cheap to clone; clones are the same process.
 #[derive(Clone)]
@@ -169,8 +161,7 @@ impl Simulated {
         let (fate, deadline) = (process.fate(action), process.faults.lock().deadline);
         let caller = Caller::default();
         let (answer, mut answered) = oneshot::channel();
-        let journey =
-            Journey { process: Arc::clone(process), name: name.clone(), fate, gone: caller.0.clone() };
+        let journey = Journey { process: Arc::clone(process), name: name.clone(), fate, gone: caller.gone() };
         tokio::spawn(journey.travel(request, answer));
         let in_time = timeout(deadline, &mut answered).await;
         // Whatever came while the process stood still is there for it when it goes on, deadline or not.
@@ -226,71 +217,6 @@ impl Process {
     fn latency(&self) -> Duration {
         let Range { start, end } = self.faults.lock().latency.clone();
         start + self.random.jitter(end.saturating_sub(start))
-    }
-}
-
-/// A caller that waits. When it is dropped, answered or not, its request is on its own.
-#[derive(Default)]
-struct Caller(Arc<AtomicBool>);
-
-impl Drop for Caller {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// A request under way.
-struct Journey {
-    process: Arc<Process>,
-    name: ObjectName,
-    fate: Fate,
-    gone: Arc<AtomicBool>,
-}
-
-impl Journey {
-    /// To the store, and with the answer back. Where the answer never comes, its sender is kept until the
-    /// caller has given up; where it is dropped earlier, the caller sees the connection break.
-    async fn travel<T>(
-        self,
-        request: impl FnOnce(&mut State) -> Result<T, StoreError>,
-        mut answer: oneshot::Sender<Result<T, StoreError>>,
-    ) {
-        let Self { process, name, fate, gone } = self;
-        let Process { world, random, .. } = &*process;
-        let (there, back) = (process.latency(), process.latency());
-        let (sent_whole, survives_cut) = (random.below(2) == 0, random.below(2) == 0);
-        sleep(there).await;
-        if process.link() == Link::Cut && !survives_cut {
-            return answer.closed().await;
-        }
-        process.until_not(Link::Cut).await;
-        if gone.load(Ordering::Relaxed) && !sent_whole {
-            return;
-        }
-        let result = match fate {
-            Fate::Served => world.change(request),
-            Fate::Contended => world.change(|state| {
-                state.touch(&name);
-                request(state)
-            }),
-            Fate::Throttled => Err(StoreError::Throttled { retry_after: Some(RETRY_AFTER) }),
-            Fate::Refused => Err(StoreError::Refused { name, message: "refused as ordered".to_owned() }),
-            Fate::FailedBefore => return sleep(back).await,
-            Fate::FailedAfter => {
-                world.change(request).ok();
-                return sleep(back).await;
-            }
-            Fate::Late(by) => {
-                answer.closed().await;
-                sleep(by).await;
-                world.change(request).ok();
-                return;
-            }
-            Fate::Lost => return answer.closed().await,
-        };
-        sleep(back).await;
-        process.until_not(Link::Cut).await;
-        answer.send(result).ok();
     }
 }
 
