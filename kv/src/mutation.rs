@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DeleteOptions, Key, PutOptions, Value};
 
-/// One write of a bulk.
+/// One write of a bulk. The value of a put may be a stream out of the same body as the mutations behind it: these come
+/// once it is read or dropped.
 #[derive(Debug)]
 pub enum Mutation {
     /// Write an entry.

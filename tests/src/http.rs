@@ -8,9 +8,14 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
 /// A new client. One per test: its connections belong to the test's runtime.
 pub fn client() -> reqwest::Client {
+    patient_client(REQUEST_LIMIT)
+}
+
+/// A new client for requests that take long by themselves.
+pub fn patient_client(limit: Duration) -> reqwest::Client {
     install_crypto();
     reqwest::Client::builder()
-        .timeout(REQUEST_LIMIT)
+        .timeout(limit)
         .build()
         // The builder fails without a TLS provider, which was just installed; the default client
         // would fail the same way.

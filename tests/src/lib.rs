@@ -17,6 +17,7 @@ pub mod kv;
 pub mod ledger;
 pub mod load;
 mod lock;
+pub mod memory;
 pub mod namespace;
 pub mod nearkv;
 pub mod node;

@@ -9,6 +9,7 @@ pub mod paths;
 pub mod questions;
 #[cfg(feature = "server")]
 pub mod server;
+mod source;
 pub mod states;
 pub mod tags;
 #[cfg(test)]

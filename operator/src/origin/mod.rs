@@ -34,6 +34,7 @@ mod outcome;
 mod pace;
 mod pacing;
 mod pages;
+mod patience;
 mod policy;
 mod queue;
 mod read;

@@ -15,6 +15,7 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
+use super::format::CHUNK_BYTES;
 use crate::store::{
     Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
 };
@@ -96,7 +97,12 @@ impl Bucket {
         if self.level > 0.0 {
             return Duration::ZERO;
         }
-        Duration::from_secs_f64((1.0 - self.level) / per_second.max(1) as f64)
+        self.wait_for(1, per_second)
+    }
+
+    /// How long until there is this much.
+    fn wait_for(&self, amount: u64, per_second: u64) -> Duration {
+        Duration::from_secs_f64((amount as f64 - self.level).max(0.0) / per_second.max(1) as f64)
     }
 }
 
@@ -139,6 +145,14 @@ impl Pace {
         self.buckets.as_ref().map_or(Duration::ZERO, |buckets| buckets.lock().wait())
     }
 
+    /// How long until a value of `bytes` could have been sent in chunks, if nobody else wrote.
+    #[must_use]
+    pub(super) fn delay_of(&self, bytes: u64) -> Duration {
+        let Some(buckets) = &self.buckets else { return Duration::ZERO };
+        let chunks = bytes.div_ceil(CHUNK_BYTES as u64);
+        buckets.lock().wait_for(bytes + chunks * ENVELOPE_BYTES, chunks)
+    }
+
     /// Takes a write from the buckets, or says how long to wait before trying again.
     fn take(&self, bytes: u64) -> Option<Duration> {
         let mut buckets = self.buckets.as_ref()?.lock();
@@ -153,12 +167,24 @@ impl Pace {
 }
 
 impl Buckets {
-    fn wait(&mut self) -> Duration {
+    fn fill(&mut self) {
         let now = Instant::now();
         let PacingSettings { bytes_per_second, bytes_burst, writes_per_second, writes_burst } = self.settings;
         self.bytes.fill(bytes_per_second, bytes_burst, now);
         self.writes.fill(writes_per_second, writes_burst, now);
+    }
+
+    fn wait(&mut self) -> Duration {
+        self.fill();
+        let PacingSettings { bytes_per_second, writes_per_second, .. } = self.settings;
         self.bytes.wait(bytes_per_second).max(self.writes.wait(writes_per_second))
+    }
+
+    fn wait_for(&mut self, bytes: u64, writes: u64) -> Duration {
+        self.fill();
+        let PacingSettings { bytes_per_second, writes_per_second, .. } = self.settings;
+        let bytes = self.bytes.wait_for(bytes, bytes_per_second);
+        bytes.max(self.writes.wait_for(writes, writes_per_second))
     }
 }
 

@@ -342,8 +342,7 @@ impl Space {
     /// Hands the committer something to do and waits for the answer. Who goes away meanwhile does not stop it.
     pub(super) async fn ask(&self, what: What, objects: Option<Age>) -> Result<Done, Error> {
         let (reply, answer) = oneshot::channel();
-        let extra = Duration::from_secs((what.weight() / BULK_BYTES_PER_SECOND) as u64);
-        let deadline = Instant::now() + self.context.settings.write_deadline + extra;
+        let deadline = Instant::now() + self.patience(what.weight() as u64);
         let ask = Ask { what, deadline, objects, reply: Some(reply) };
         self.queue.push(ask).map_err(|refusal| match refusal {
             NotTaken::Full => Error::new(
@@ -359,6 +358,11 @@ impl Space {
                 "The write was given up by a shutdown; it may have happened",
             ))
         })
+    }
+
+    /// How long a write of this many bytes may take: a large bulk has more time than a single write.
+    pub(super) fn patience(&self, bytes: u64) -> Duration {
+        self.context.settings.write_deadline + Duration::from_secs(bytes / BULK_BYTES_PER_SECOND as u64)
     }
 
     /// The state for `status` and metrics.

@@ -1,21 +1,29 @@
 //! Writes, up to the committer's queue: what can be refused at once is, long values become chunks, and the rest is
 //! judged when it is committed.
 
-use futures::{StreamExt, stream::BoxStream};
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use nearkv::{
     Answer, BulkOutcome, DeleteOptions, Error, Key, Mutation, PutOptions, Reason, State, Value, Version,
+    limits::MAX_VALUE_BYTES,
 };
+use tokio::sync::Mutex;
 
 use super::{
     ages::Age,
     ask::{Change, Done, What, Write},
     chunks::{self, Shelved},
     format::{INLINE_VALUE_BYTES, StoredValue},
+    patience::patiently,
     space::Space,
 };
 
 /// Share of the grace after which the chunks of a value are made again: half of what a commit may name.
 const RENEW_SHARE: u32 = 4;
+/// Mutations of a bulk that are taken in side by side: enough to hide the round trip of a value that needs an object
+/// of its own; each is held in memory meanwhile, at most a value that came whole.
+const BULK_IN_FLIGHT: usize = 16;
 
 impl Space {
     pub(super) async fn put(
@@ -24,7 +32,8 @@ impl Space {
         value: Value,
         options: &PutOptions,
     ) -> Result<Answer<Version>, Error> {
-        let (write, age) = self.prepare(key, value, options).await?;
+        let patience = self.context.settings.write_deadline;
+        let (write, age) = self.prepare(key, value, options, patience).await?;
         let version = self.write_one(write, age).await?;
         Ok(Answer { body: version, state: self.written(version) })
     }
@@ -45,27 +54,44 @@ impl Space {
 
     pub(super) async fn bulk(
         &self,
-        mut mutations: BoxStream<'static, Result<Mutation, Error>>,
+        mutations: BoxStream<'static, Result<Mutation, Error>>,
     ) -> Result<Answer<BulkOutcome>, Error> {
         self.writable()?;
+        let streaming = Mutex::new(());
+        let taken = mutations.map(|mutation| self.take(mutation, &streaming)).buffered(BULK_IN_FLIGHT);
+        let mut taken = std::pin::pin!(taken);
         let (mut writes, mut oldest, mut bytes) = (Vec::new(), None, 0);
-        while let Some(mutation) = mutations.next().await {
-            match mutation? {
-                Mutation::Put { key, value, options } => {
-                    let (write, age) = self.prepare(&key, value, &options).await?;
-                    bytes += user_bytes(&write);
-                    self.within_quota(bytes)?;
-                    oldest = age.map(|age| age.older(oldest)).or(oldest);
-                    writes.push(write);
-                }
-                Mutation::Delete { key, options } => {
-                    writes.push(Write { key, change: Change::Delete, condition: options.condition });
-                }
-            }
+        while let Some((write, age)) = taken.try_next().await? {
+            bytes += user_bytes(&write);
+            self.within_quota(bytes)?;
+            oldest = age.map(|age| age.older(oldest)).or(oldest);
+            writes.push(write);
         }
         match self.ask(What::Group(writes), oldest).await? {
             Done::Group(version, outcome) => Ok(Answer { body: outcome, state: self.written(version) }),
             other => Err(mixed_up(&other)),
+        }
+    }
+
+    /// Takes in a mutation of a bulk: short values side by side, one that streams at a time.
+    async fn take(
+        &self,
+        mutation: Result<Mutation, Error>,
+        streaming: &Mutex<()>,
+    ) -> Result<(Write, Option<Age>), Error> {
+        match mutation? {
+            Mutation::Put { key, value, options } => {
+                let _turn = match &value {
+                    Value::Stream { .. } => Some(streaming.lock().await),
+                    Value::Bytes(_) => None,
+                };
+                // As much as the commit of a bulk of such values would have.
+                let patience = self.patience(value.length().unwrap_or(MAX_VALUE_BYTES));
+                self.prepare(&key, value, &options, patience).await
+            }
+            Mutation::Delete { key, options } => {
+                Ok((Write { key, change: Change::Delete, condition: options.condition }, None))
+            }
         }
     }
 
@@ -75,6 +101,7 @@ impl Space {
         key: &Key,
         value: Value,
         options: &PutOptions,
+        patience: Duration,
     ) -> Result<(Write, Option<Age>), Error> {
         let view = self.writable()?;
         let config = self.config();
@@ -90,6 +117,7 @@ impl Space {
                 return Err(Error::key_declared(key, &self.namespace).with_version(view.version()));
             }
         }
+        let value = patiently(&self.context.pace, value, patience)?;
         let (value, age) = self.shelve(value).await?;
         let change =
             Change::Put { value, metadata: options.metadata.clone(), expiration: options.expiration };

@@ -1,90 +1,80 @@
 //! The body of a bulk write as mutations.
 
-use bytes::{Buf, Bytes, BytesMut};
-use futures::{
-    StreamExt,
-    stream::{self, BoxStream},
-};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use tokio::sync::oneshot;
 
 use super::{
-    MAX_LINE_BYTES,
     line::{self, Line},
+    lines::{Lines, unended},
+    value::{self, Returned},
 };
-use crate::{Error, Mutation, Reason};
+use crate::{Error, Mutation, http::source::Source};
 
-/// Who reads: the body that is left, and what has come of a line.
+/// Who reads.
 struct Decoder {
-    body: BoxStream<'static, Result<Bytes, Error>>,
-    pending: BytesMut,
-    /// How much of `pending` is known to hold no line's end.
-    searched: usize,
+    turn: Turn,
     count: u64,
-    done: bool,
+}
+
+/// Whose turn it is to read lines.
+enum Turn {
+    /// The decoder's.
+    Own(Lines),
+    /// The value's that was given last. It gives them back when it has ended, or is dropped.
+    Lent(oneshot::Receiver<Returned>),
 }
 
 /// The mutations of a body, one line in memory at a time. A body that breaks off, that ends without its last line or
 /// with a wrong count, and one that goes on behind it, end the stream with an error: nothing may be written then.
+///
+/// A long value streams out of the same body: the mutation behind it comes once it is read or dropped.
 #[must_use]
 pub fn decode(body: BoxStream<'static, Result<Bytes, Error>>) -> BoxStream<'static, Result<Mutation, Error>> {
-    let decoder = Decoder { body, pending: BytesMut::new(), searched: 0, count: 0, done: false };
-    stream::unfold(decoder, |mut decoder| async move {
-        if decoder.done {
-            return None;
-        }
-        let next = decoder.mutation().await.transpose()?;
-        decoder.done = next.is_err();
-        Some((next, decoder))
-    })
-    .boxed()
+    Decoder { turn: Turn::Own(Lines::of(body)), count: 0 }.into_stream()
 }
 
-impl Decoder {
-    async fn mutation(&mut self) -> Result<Option<Mutation>, Error> {
-        let Some(line) = self.line().await? else { return Err(unended()) };
-        match line::parse(&line)? {
-            Line::Mutation(mutation) => {
+impl Source for Decoder {
+    type Item = Mutation;
+
+    async fn pull(&mut self) -> Result<Option<Mutation>, Error> {
+        let line = self.line().await?;
+        match line {
+            Some(Line::Mutation(mutation)) => {
                 self.count += 1;
                 Ok(Some(mutation))
             }
-            Line::End(count) if count != self.count => {
+            Some(Line::Long { key, options, length }) => {
+                self.count += 1;
+                let (give_back, given_back) = oneshot::channel();
+                let Turn::Own(lines) = std::mem::replace(&mut self.turn, Turn::Lent(given_back)) else {
+                    return Err(unended());
+                };
+                Ok(Some(Mutation::Put { key, value: value::of(lines, length, give_back), options }))
+            }
+            Some(Line::Piece(_) | Line::Whole(_)) => Err(line::invalid("it belongs to no value")),
+            Some(Line::End(count)) if count != self.count => {
                 Err(line::invalid(&format!("it counts {count} mutations, and {} came", self.count)))
             }
-            Line::End(_) => match self.line().await? {
+            Some(Line::End(_)) => match self.line().await? {
                 Some(_) => Err(line::invalid("it stands behind the end")),
                 None => Ok(None),
             },
-        }
-    }
-
-    /// The next line that is not empty; `None` at the end of the body.
-    async fn line(&mut self) -> Result<Option<Bytes>, Error> {
-        loop {
-            let end = self.pending[self.searched..].iter().position(|byte| *byte == b'\n');
-            if let Some(end) = end {
-                let line = self.pending.split_to(self.searched + end).freeze();
-                self.pending.advance(1);
-                self.searched = 0;
-                if line.iter().any(|byte| !byte.is_ascii_whitespace()) {
-                    return Ok(Some(line));
-                }
-                continue;
-            }
-            self.searched = self.pending.len();
-            if self.searched > MAX_LINE_BYTES {
-                return Err(line::invalid("it is too long"));
-            }
-            match self.body.next().await.transpose()? {
-                Some(chunk) => self.pending.extend_from_slice(&chunk),
-                None if self.pending.iter().all(u8::is_ascii_whitespace) => return Ok(None),
-                None => return Err(unended()),
-            }
+            None => Err(unended()),
         }
     }
 }
 
-fn unended() -> Error {
-    Error::new(
-        Reason::BodyIncomplete,
-        "The bulk write ended without its last line, {\"end\": COUNT}; nothing was written",
-    )
+impl Decoder {
+    /// The next line that is no part of a value.
+    async fn line(&mut self) -> Result<Option<Line>, Error> {
+        if let Turn::Lent(given_back) = &mut self.turn {
+            let returned = given_back.await.map_err(|_| unended())?;
+            self.turn = Turn::Own(returned.rest().await?);
+        }
+        match &mut self.turn {
+            Turn::Own(lines) => lines.next().await,
+            Turn::Lent(_) => Err(unended()),
+        }
+    }
 }

@@ -22,12 +22,12 @@ fn body(text: &str, size: usize) -> futures::stream::BoxStream<'static, Result<B
 
 /// What a body says, or the reason why it is refused.
 async fn read(text: &str, size: usize) -> Result<Vec<String>, &'static str> {
-    let mutations: Result<Vec<Mutation>, Error> = decode(body(text, size)).try_collect().await;
+    let mut mutations = decode(body(text, size));
     let mut shown = Vec::new();
-    for mutation in mutations.map_err(|error| error.reason().as_str())? {
+    while let Some(mutation) = mutations.try_next().await.map_err(|error| error.reason().as_str())? {
         shown.push(match mutation {
             Mutation::Put { key, value, options } => {
-                let value = value.into_bytes().await.unwrap();
+                let value = value.into_bytes().await.map_err(|error| error.reason().as_str())?;
                 format!("put {key:?} {value:?} {options:?}")
             }
             Mutation::Delete { key, options } => format!("delete {key:?} {options:?}"),
@@ -68,6 +68,49 @@ async fn what_is_written_reads_back_in_pieces_of_any_size() {
     }
 }
 
+/// A put whose value is announced to have one byte, with these lines behind it.
+fn long(lines: &str) -> String {
+    format!("{{\"put\":\"a\",\"pieces\":{{\"length\":1}}}}\n{lines}")
+}
+
+#[tokio::test]
+async fn a_long_value_goes_in_pieces_and_streams_out_of_them() {
+    let value: Bytes = (0..300_000u32).map(|n| (n % 251) as u8).collect();
+    let streamed = |length| {
+        let chunks = stream::iter([Ok(value.slice(..7)), Ok(value.slice(7..))]).boxed();
+        Value::Stream { length, chunks }
+    };
+    let put = |name: &str, value| Ok(Mutation::Put { key: key(name), value, options: PutOptions::default() });
+    let mutations = vec![
+        put("bytes", Value::Bytes(value.clone())),
+        put("announced", streamed(Some(300_000))),
+        put("unannounced", streamed(None)),
+        put("short", Value::from("v")),
+    ];
+    let written: Vec<Bytes> = encode(stream::iter(mutations).boxed()).try_collect().await.unwrap();
+    assert!(written.iter().all(|chunk| chunk.len() < 3 * CHUNK_BYTES), "nothing is written whole");
+    let text = String::from_utf8(written.concat()).unwrap();
+    let show =
+        |name: &str, value: &Bytes| format!("put {:?} {value:?} {:?}", key(name), PutOptions::default());
+    let names = ["bytes", "announced", "unannounced"].map(|name| show(name, &value));
+    let expected = [&names[..], &[show("short", &Bytes::from_static(b"v"))]].concat();
+    for size in [999, text.len()] {
+        assert_eq!(read(&text, size).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_mutation_behind_a_long_value_comes_once_that_is_read_or_dropped() {
+    let text = long("{\"piece\":\"YQ==\"}\n{\"whole\":1}\n{\"delete\":\"b\"}\n{\"end\":2}\n");
+    let mut mutations = decode(body(&text, 5));
+    let Some(Ok(Mutation::Put { value, .. })) = mutations.next().await else { panic!("a put") };
+    let early = tokio::time::timeout(std::time::Duration::from_millis(10), mutations.next());
+    assert!(early.await.is_err(), "the value is still to be read");
+    drop(value);
+    assert!(matches!(mutations.next().await, Some(Ok(Mutation::Delete { .. }))));
+    assert!(mutations.next().await.is_none());
+}
+
 #[tokio::test]
 async fn a_body_that_is_not_whole_ends_with_an_error() {
     let put = r#"{"put":"a","value":"1"}"#;
@@ -85,6 +128,16 @@ async fn a_body_that_is_not_whole_ends_with_an_error() {
         ("{\"put\":\"a\",\"delete\":\"a\"}\n".to_owned(), "body-invalid"),
         ("{\"delete\":\"a\",\"value\":\"\"}\n".to_owned(), "body-invalid"),
         ("{\"put\":\"a\",\"value\":\"\",\"x\":1}\n".to_owned(), "body-invalid"),
+        ("{\"put\":\"a\",\"value\":\"\",\"pieces\":{}}\n".to_owned(), "body-invalid"),
+        ("{\"piece\":\"\"}\n{\"end\":0}\n".to_owned(), "body-invalid"),
+        ("{\"whole\":0}\n{\"end\":0}\n".to_owned(), "body-invalid"),
+        (long(""), "body-incomplete"),
+        (long("{\"piece\":\"YQ==\"}\n"), "body-incomplete"),
+        (long("{\"piece\":\"YQ==\"}\n{\"end\":1}\n"), "body-invalid"),
+        (long("{\"piece\":\"?\"}\n{\"whole\":1}\n{\"end\":1}\n"), "body-invalid"),
+        (long("{\"piece\":\"YQ==\"}\n{\"whole\":2}\n{\"end\":1}\n"), "body-invalid"),
+        (long("{\"piece\":\"YWI=\"}\n{\"whole\":2}\n{\"end\":1}\n"), "body-incomplete"),
+        (long("{\"piece\":\"YQ==\",\"whole\":1}\n{\"end\":1}\n"), "body-invalid"),
         ("[]\n".to_owned(), "body-invalid"),
         ("{\"delete\":\"\"}\n".to_owned(), "key-empty"),
         ("{\"delete\":\"..\"}\n".to_owned(), "key-illegal"),

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
-use nearkv::{Condition, ExpirationRequest, GetOptions, Kv, Lookup, PutOptions, ReadOptions, Reason};
+use bytes::Bytes;
+use futures::{StreamExt, future::join_all, stream};
+use nearkv::{
+    Condition, ExpirationRequest, GetOptions, Kv, Lookup, PutOptions, ReadOptions, Reason, Value,
+    limits::MAX_VALUE_BYTES,
+};
 use tokio::time::{Instant, sleep};
 
 use super::rig::{Process, config, key, reason, root, settings};
@@ -164,6 +168,40 @@ async fn invariant_9_when_the_pace_is_used_up_commits_wait_and_grow_and_the_queu
     assert!(results.into_iter().filter(Result::is_err).all(|put| reason(put) == Reason::Throttled));
     assert!((1..=50).contains(&refused), "{refused} of 100 refused");
     assert!(store.counters().writes <= 5, "commits did not grow: {} writes", store.counters().writes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_9_a_value_that_would_be_held_back_past_its_deadline_is_refused_at_once() {
+    let store = Simulated::new(18);
+    let process = Process::with(&store, 1, Settings::default()).await;
+    let large = || Bytes::from(vec![7; MAX_VALUE_BYTES as usize]);
+    let streamed = |length| {
+        let pieces = (0..25).map(|_| Ok(Bytes::from(vec![7; 1024 * 1024])));
+        Value::Stream { length, chunks: stream::iter(pieces).boxed() }
+    };
+    let put = async |value| {
+        let started = Instant::now();
+        let put = process.origin.put(&settings(), &key("k"), value, &PutOptions::default()).await;
+        (put, started.elapsed())
+    };
+    for _ in 0..5 {
+        put(Value::Bytes(large())).await.0.unwrap();
+    }
+    let writes = store.counters().writes;
+    for value in [Value::Bytes(large()), streamed(Some(MAX_VALUE_BYTES))] {
+        let (refused, waited) = put(value).await;
+        let retry_after = refused.as_ref().unwrap_err().retry_after().unwrap();
+        assert_eq!(reason(refused), Reason::Throttled);
+        assert!(waited < Duration::from_secs(1), "{waited:?}");
+        assert!((15..30).contains(&retry_after.as_secs()), "{retry_after:?}");
+        assert_eq!(store.counters().writes, writes, "nothing was written");
+    }
+    let (refused, waited) = put(streamed(None)).await;
+    assert_eq!(reason(refused), Reason::Throttled);
+    assert!(waited <= Settings::default().write_deadline + Duration::from_secs(1), "{waited:?}");
+    sleep(Duration::from_secs(60)).await;
+    put(streamed(Some(MAX_VALUE_BYTES))).await.0.unwrap();
+    process.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

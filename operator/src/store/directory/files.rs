@@ -78,7 +78,8 @@ pub(super) fn write(data: &Path, folder: &str, name: &str, text: &str) -> Result
     let temporary = parent.join(format!(".{name}{TEMPORARY}"));
     let prepare = || -> io::Result<()> {
         if !parent.is_dir() {
-            fs::create_dir(&parent)?;
+            // Another object of the folder may be created just now.
+            fs::create_dir_all(&parent)?;
             sync_folder(data)?;
         }
         let mut file = File::create(&temporary)?;

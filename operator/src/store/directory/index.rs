@@ -1,5 +1,5 @@
 //! What a directory store knows of its files, and the rule of every change: compare, write durably, remember,
-//! tell the watches, all under one lock. Blocking.
+//! tell the watches, all under one lock; but for what is new, whose file is written before the lock is taken. Blocking.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use std::{
 };
 
 use nearkv::{Clock, Random};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 
 use super::{
@@ -24,6 +24,8 @@ use crate::store::{
 
 /// Changes that a slow watch may be behind before it has to start anew.
 const WATCH_BUFFER: usize = 256;
+/// Shares that names are divided into for their creation: more than are created side by side.
+const CREATING: usize = 32;
 
 /// The folder, its files by name, and its watches.
 pub(super) struct Index {
@@ -32,10 +34,15 @@ pub(super) struct Index {
     /// Minted at every start: with the counter behind it no token or identity is ever used twice.
     session: String,
     state: RwLock<State>,
+    /// Held while an object is created, by its name's share: one name is created once at a time.
+    creating: [Mutex<()>; CREATING],
     changes: broadcast::Sender<WatchEvent>,
     /// Open as long as the folder is ours.
     _lock: File,
 }
+
+/// How the writing of a file ended.
+type Written = Result<(), WriteError>;
 
 struct State {
     entries: BTreeMap<ObjectName, Entry>,
@@ -55,6 +62,7 @@ impl Index {
             clock,
             session: random.hex128(),
             state: RwLock::new(State { entries: BTreeMap::new(), minted: 0 }),
+            creating: Default::default(),
             changes: broadcast::Sender::new(WATCH_BUFFER),
             _lock: lock,
         };
@@ -107,12 +115,18 @@ impl Index {
 
     pub(super) fn create(&self, draft: Draft) -> Result<Meta, StoreError> {
         rules::check(&draft)?;
-        let mut state = self.state.write();
-        if state.entries.contains_key(&draft.name) {
+        // Nobody sees the object before it is remembered: its file is written side by side with others.
+        let _turn = self.creating[shard(&draft.name)].lock();
+        if self.state.read().entries.contains_key(&draft.name) {
             return Err(StoreError::Exists(draft.name));
         }
         let created = Some(self.clock.now());
-        self.store(&mut state, Manifest { draft, id: None, created }, "create")
+        let mut manifest = Manifest { draft, id: None, created };
+        let meta = self.meta(&mut self.state.write(), &manifest);
+        manifest.id = Some(meta.id.clone());
+        let written = self.write(&manifest)?;
+        self.remember(&mut self.state.write(), manifest, &meta, &written);
+        self.outcome(written, "create", &meta.name).map(|()| meta)
     }
 
     pub(super) fn replace(&self, draft: Draft, expected: &Token) -> Result<Meta, StoreError> {
@@ -156,17 +170,25 @@ impl Index {
     ) -> Result<Meta, StoreError> {
         let meta = self.meta(state, &manifest);
         manifest.id = Some(meta.id.clone());
-        let name = &meta.name;
+        let written = self.write(&manifest)?;
+        self.remember(state, manifest, &meta, &written);
+        self.outcome(written, action, &meta.name).map(|()| meta)
+    }
+
+    fn write(&self, manifest: &Manifest) -> Result<Written, StoreError> {
+        let name = &manifest.draft.name;
         let yaml =
             manifest.to_yaml().map_err(|message| StoreError::Refused { name: name.clone(), message })?;
-        let written = files::write(&self.data, &name.folder, &name.name, &yaml);
+        Ok(files::write(&self.data, &name.folder, &name.name, &yaml))
+    }
+
+    fn remember(&self, state: &mut State, manifest: Manifest, meta: &Meta, written: &Written) {
         if !matches!(written, Err(WriteError::Before(_))) {
             let Draft { content, immutable, .. } = manifest.draft;
-            state.entries.insert(name.clone(), Entry { meta: meta.clone(), immutable });
+            state.entries.insert(meta.name.clone(), Entry { meta: meta.clone(), immutable });
             // An error means that nobody watches.
             self.changes.send(WatchEvent::Applied(Object { meta: meta.clone(), content })).ok();
         }
-        self.outcome(written, action, name).map(|()| meta)
     }
 
     fn forget(&self, state: &mut State, name: &ObjectName) {
@@ -192,12 +214,7 @@ impl Index {
         }
     }
 
-    fn outcome(
-        &self,
-        written: Result<(), WriteError>,
-        action: &'static str,
-        name: &ObjectName,
-    ) -> Result<(), StoreError> {
+    fn outcome(&self, written: Written, action: &'static str, name: &ObjectName) -> Result<(), StoreError> {
         written.map_err(|error| match error {
             WriteError::Before(source) => StoreError::Refused {
                 name: name.clone(),
@@ -217,6 +234,12 @@ impl Index {
         let manifest = read(&self.path(&entry.meta.name), &entry.meta.name)?;
         Ok(manifest.map(|manifest| Object { meta: entry.meta.clone(), content: manifest.draft.content }))
     }
+}
+
+/// The share of a name.
+fn shard(name: &ObjectName) -> usize {
+    let bytes = name.name.bytes().chain(name.folder.bytes());
+    bytes.fold(0, |sum: usize, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte))) % CREATING
 }
 
 /// Whether a watch with this selector shows the event.

@@ -1,13 +1,20 @@
-//! A JSON array as it streams: its elements' texts, one in memory at a time. What an element says is for its reader;
-//! here only its end is found.
+//! A JSON array as it streams: its elements, one at a time, each without the text of its value, which may be long
+//! and comes beside it. What an element says is for its reader; here only its end is found.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use futures::{StreamExt, stream::BoxStream};
 
+use super::{
+    scan::Scan,
+    spool::{Spool, Spooled},
+    unescape::unescape,
+};
 use crate::{Error, Reason};
 
-/// Longest element: a value of 25 MiB in base64, a key and metadata that are all escapes, and some.
-const MAX_ELEMENT_BYTES: usize = 36 * 1024 * 1024;
+/// Most bytes of an element besides its value: a key and metadata that are all escapes, and plenty.
+const MAX_TEXT_BYTES: usize = 1024 * 1024;
+/// How much of a value's text is gathered before it is read.
+const PART_BYTES: usize = 64 * 1024;
 
 /// Where in the array the reader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +23,8 @@ enum Place {
     Start,
     /// Behind `[`.
     First,
+    /// Inside of an element.
+    Within,
     /// Behind an element.
     Behind,
     /// Behind a comma.
@@ -24,24 +33,24 @@ enum Place {
     End,
 }
 
+/// One element.
+pub(super) struct Element {
+    /// Its text, in which a member `value` that is a string is an empty one.
+    pub(super) text: Bytes,
+    /// What that string says.
+    pub(super) value: Option<Spooled>,
+}
+
 /// Reads an array's elements.
 pub(super) struct Elements {
     body: BoxStream<'static, Result<Bytes, Error>>,
-    pending: BytesMut,
+    pending: Bytes,
     place: Place,
     scan: Scan,
+    value: Spool,
     /// Bytes of the body that may still come.
     left: u64,
     limit: u64,
-}
-
-/// How far an element has been looked at.
-#[derive(Clone, Copy, Debug, Default)]
-struct Scan {
-    at: usize,
-    depth: usize,
-    in_string: bool,
-    escaped: bool,
 }
 
 impl Elements {
@@ -49,9 +58,10 @@ impl Elements {
     pub(super) fn of(body: BoxStream<'static, Result<Bytes, Error>>, limit: u64) -> Self {
         Self {
             body,
-            pending: BytesMut::new(),
+            pending: Bytes::new(),
             place: Place::Start,
             scan: Scan::default(),
+            value: Spool::default(),
             left: limit,
             limit,
         }
@@ -61,15 +71,11 @@ impl Elements {
     ///
     /// # Errors
     /// `body-invalid` (400) for what is no array, `body-incomplete` (400) for one that breaks off,
-    /// `bulk-too-large` (413).
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+    /// `bulk-too-large` and `value-too-long` (413), `internal` (500) where a long value cannot be set aside.
+    pub(super) async fn next(&mut self) -> Result<Option<Element>, Error> {
         loop {
-            if let Some(element) = self.advance()? {
+            if let Some(element) = self.advance().await? {
                 return Ok(Some(element));
-            }
-            if self.pending.len() > MAX_ELEMENT_BYTES {
-                let text = format!("an element has more than {MAX_ELEMENT_BYTES} bytes");
-                return Err(Error::new(Reason::BulkTooLarge, text));
             }
             match self.body.next().await.transpose()? {
                 Some(chunk) => {
@@ -78,7 +84,7 @@ impl Elements {
                     self.left = left.ok_or_else(|| {
                         Error::new(Reason::BulkTooLarge, format!("the body has more than {limit} bytes"))
                     })?;
-                    self.pending.extend_from_slice(&chunk);
+                    self.pending = chunk;
                 }
                 None if self.place == Place::End => return Ok(None),
                 None => return Err(Error::new(Reason::BodyIncomplete, "the array has no end")),
@@ -86,23 +92,33 @@ impl Elements {
         }
     }
 
-    /// Goes through what has come; an element, where one is whole.
-    fn advance(&mut self) -> Result<Option<Bytes>, Error> {
-        loop {
-            if self.scan.at == 0 {
-                let blank = self.pending.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-                self.pending.advance(blank);
+    /// Goes through what has come; an element, where one is whole. Else nothing of it is left over.
+    async fn advance(&mut self) -> Result<Option<Element>, Error> {
+        while !self.pending.is_empty() {
+            if self.place == Place::Within {
+                let end = self.scan.take(&self.pending);
+                self.pending.advance(end.unwrap_or(self.pending.len()));
+                if self.scan.text.len() > MAX_TEXT_BYTES {
+                    let text = format!("an element has more than {MAX_TEXT_BYTES} bytes besides its value");
+                    return Err(Error::new(Reason::BulkTooLarge, text));
+                }
+                self.keep_value(end.is_some()).await?;
+                if end.is_some() {
+                    self.place = Place::Behind;
+                    return self.whole().await.map(Some);
+                }
+                continue;
             }
-            let Some(first) = self.pending.first().copied() else { return Ok(None) };
+            let blank = self.pending.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            self.pending.advance(blank);
+            let Some(first) = self.pending.first().copied() else { break };
             self.place = match (self.place, first) {
                 (Place::Start, b'[') => Place::First,
                 (Place::First | Place::Behind, b']') => Place::End,
                 (Place::Behind, b',') => Place::Next,
                 (Place::First | Place::Next, byte) if !b",]}:".contains(&byte) => {
-                    let Some(end) = self.scan.end_of_element(&self.pending) else { return Ok(None) };
-                    self.scan = Scan::default();
-                    self.place = Place::Behind;
-                    return Ok(Some(self.pending.split_to(end).freeze()));
+                    self.place = Place::Within;
+                    continue;
                 }
                 (Place::End, _) => return Err(invalid("something stands behind the array")),
                 (Place::Start, _) => return Err(invalid("the body is no array")),
@@ -110,44 +126,27 @@ impl Elements {
             };
             self.pending.advance(1);
         }
+        Ok(None)
     }
-}
 
-impl Scan {
-    /// Where the element ends; goes on from where it stopped. What stands in between need not be JSON: the element's
-    /// reader sees that.
-    fn end_of_element(&mut self, text: &[u8]) -> Option<usize> {
-        while let Some(byte) = text.get(self.at).copied() {
-            self.at += 1;
-            if self.in_string {
-                match byte {
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
-                    b'"' => {
-                        self.in_string = false;
-                        if self.depth == 0 {
-                            return Some(self.at);
-                        }
-                    }
-                    _ => {}
-                }
-                continue;
-            }
-            match byte {
-                b'"' => self.in_string = true,
-                b'[' | b'{' => self.depth += 1,
-                // Belongs to the array: the element was a number or a word.
-                b',' | b']' if self.depth == 0 => return Some(self.at - 1),
-                b']' | b'}' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Some(self.at);
-                    }
-                }
-                _ => {}
-            }
+    /// Reads what has come of the value's text: where it is worth it, or the element has ended.
+    async fn keep_value(&mut self, ended: bool) -> Result<(), Error> {
+        let raw = &mut self.scan.value;
+        if raw.is_empty() || (raw.len() < PART_BYTES && !ended) {
+            return Ok(());
         }
-        None
+        let text = unescape(raw, ended).map_err(|error| {
+            Error::new(Reason::BodyInvalid, format!("the value of an element is no text: {error}"))
+                .with_source(error)
+        })?;
+        self.value.write(&text).await
+    }
+
+    async fn whole(&mut self) -> Result<Element, Error> {
+        let Scan { text, has_value, .. } = std::mem::take(&mut self.scan);
+        let value = std::mem::take(&mut self.value);
+        let value = if has_value { Some(value.finish().await?) } else { None };
+        Ok(Element { text: text.freeze(), value })
     }
 }
 
@@ -168,7 +167,14 @@ mod tests {
         let mut found = Vec::new();
         loop {
             match elements.next().await {
-                Ok(Some(element)) => found.push(String::from_utf8(element.to_vec()).unwrap()),
+                Ok(Some(Element { text, value })) => {
+                    let value = match value {
+                        Some(Spooled::Held(value)) => format!("={}", std::str::from_utf8(&value).unwrap()),
+                        Some(Spooled::Filed { length, .. }) => format!("={length} bytes"),
+                        None => String::new(),
+                    };
+                    found.push(String::from_utf8(text.to_vec()).unwrap() + &value);
+                }
                 Ok(None) => return Ok(found),
                 Err(error) => return Err(error.reason().as_str()),
             }
@@ -179,6 +185,11 @@ mod tests {
     async fn elements_come_whole_however_the_body_is_cut() {
         let text = " [ {\"a\":[1,{\"]\":\"}\"}]} , \"x,]\\\"\\\\\",1 ,null,[[]]\n] \n";
         let expected = ["{\"a\":[1,{\"]\":\"}\"}]}", "\"x,]\\\"\\\\\"", "1 ", "null", "[[]]"];
+        for size in 1..=text.len() {
+            assert_eq!(elements(text, size, 1000).await.unwrap(), expected, "pieces of {size}");
+        }
+        let text = r#"[{"value":"\u00fc\ud83e\udd13]","key":"k"},{"value":""}]"#;
+        let expected = ["{\"value\":\"\",\"key\":\"k\"}=\u{fc}\u{1f913}]", "{\"value\":\"\"}="];
         for size in 1..=text.len() {
             assert_eq!(elements(text, size, 1000).await.unwrap(), expected, "pieces of {size}");
         }
@@ -206,5 +217,20 @@ mod tests {
             assert_eq!(elements(text, 3, 1000).await.unwrap_err(), reason, "{text}");
         }
         assert_eq!(elements("[1,2,3]", 2, 6).await.unwrap_err(), "bulk-too-large");
+    }
+
+    #[tokio::test]
+    async fn a_long_value_is_set_aside_whatever_stands_behind_it() {
+        let text =
+            format!(r#"[{{"value":"{}","key":"k"}},{{"key":"l","value":"v"}}]"#, "\\n\u{fc}".repeat(200_000));
+        let expected = [r#"{"value":"","key":"k"}=600000 bytes"#, r#"{"key":"l","value":""}=v"#];
+        for size in [1000, 100_000, 1_000_000] {
+            assert_eq!(elements(&text, size, 1_000_000).await.unwrap(), expected, "pieces of {size}");
+        }
+        let broken = text.replacen("\\n", "\n", 150_000);
+        assert_eq!(elements(&broken, 1000, 1_000_000).await.unwrap_err(), "body-invalid");
+        assert_eq!(elements(&text[..700_000], 1000, 1_000_000).await.unwrap_err(), "body-incomplete");
+        let key = format!(r#"[{{"key":"{}"}}]"#, "k".repeat(MAX_TEXT_BYTES));
+        assert_eq!(elements(&key, 1000, 2_000_000).await.unwrap_err(), "bulk-too-large");
     }
 }

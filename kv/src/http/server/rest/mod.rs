@@ -2,7 +2,8 @@
 //! What it reads comes from the origin, not from an edge's cache.
 //!
 //! A request goes: `route` (what the raw path names) → one of the operations → `envelope` (the answer, or the
-//! refusal with the contract's code). Bodies are parsed as they stream: `array` and `pairs` for bulks, `multipart`.
+//! refusal with the contract's code). Bodies are parsed as they stream: `multipart`, and for bulks
+//! `scan` (where elements end) → `unescape`, `spool` (a long value) → `array` → `pairs`.
 
 mod account;
 mod array;
@@ -18,6 +19,9 @@ mod openapi;
 mod pages;
 mod pairs;
 mod route;
+mod scan;
+mod spool;
+mod unescape;
 mod values;
 
 pub(super) use face::RestFace;
