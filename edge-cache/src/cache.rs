@@ -10,10 +10,11 @@ use std::{
     time::Duration,
 };
 
-use nearkv::{CacheStatus, Error, Kv, ReadOptions, Reason, Served};
+use nearkv::{CacheStatus, Error, Kv, ReadOptions, Reason, Served, http::server::Requests};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, Span};
 
 use crate::{
     circuit::{Circuit, CircuitState},
@@ -24,7 +25,7 @@ use crate::{
     held::{Held, Landing},
     landing::Airborne,
     life::Lives,
-    metrics::Metrics,
+    metrics::{Metrics, Sample},
     settings::{FETCHES_PER_READ, STRIPES, Settings},
     slot::Slot,
 };
@@ -105,8 +106,19 @@ impl<K: Kv> EdgeCache<K> {
     pub fn metrics_text(&self) -> String {
         let shared = &self.shared;
         shared.cache.run_pending_tasks();
-        let (bytes, entries) = (shared.cache.weighted_size(), shared.cache.entry_count());
-        shared.metrics.text(bytes, entries, shared.tasks.len(), shared.circuit.state())
+        shared.metrics.text(Sample {
+            bytes: shared.cache.weighted_size(),
+            capacity: shared.cache.policy().max_capacity().unwrap_or(u64::MAX),
+            entries: shared.cache.entry_count(),
+            tasks: shared.tasks.len(),
+            circuit: shared.circuit.state(),
+            kvnamespaces: shared.lives.tallies(),
+        })
+    }
+
+    /// Has the metrics tell what a data listener over this cache counts.
+    pub(crate) fn count(&self, requests: &Arc<Requests>) {
+        self.shared.metrics.add(requests);
     }
 
     /// Ends fetches and refreshes, and waits for writes that are on their way: their outcome is waited for, since
@@ -165,7 +177,8 @@ impl<K: Kv> Shared<K> {
             Decision::Serve => Ok(Reading { held, served: CacheStatus::Hit.into(), at: now }),
             Decision::ServeAndRefresh => {
                 let need = self.need(&slot, Some(&held), read);
-                let boarded = self.board(&slot, Some(&held), read, &need);
+                // Not a part of the request, which does not wait for it.
+                let boarded = self.board(&slot, Some(&held), read, &need, Span::none());
                 let status = if boarded.is_ok() { CacheStatus::Updating } else { CacheStatus::Hit };
                 if boarded.is_ok_and(|seat| !seat.collapsed) {
                     self.metrics.refreshes.inc();
@@ -186,7 +199,7 @@ impl<K: Kv> Shared<K> {
     ) -> Result<Reading, Error> {
         let need = self.need(&slot, held.as_ref(), read);
         for _ in 0..FETCHES_PER_READ {
-            let mut seat = match self.board(&slot, held.as_ref(), read, &need) {
+            let mut seat = match self.board(&slot, held.as_ref(), read, &need, Span::current()) {
                 Ok(seat) => seat,
                 Err(wait) => return self.fall_back(&slot, held, read).ok_or_else(|| unreachable(wait)),
             };
@@ -230,7 +243,7 @@ impl<K: Kv> Shared<K> {
         Need { floor, reader: read.min_version }
     }
 
-    /// Takes a seat in the slot's flight; starts one if there is none.
+    /// Takes a seat in the slot's flight; starts one, as a part of `trace`, if there is none.
     ///
     /// # Errors
     /// The circuit is open: how long it will be.
@@ -240,6 +253,7 @@ impl<K: Kv> Shared<K> {
         held: Option<&Arc<Held>>,
         read: &ReadOptions,
         need: &Need,
+        trace: Span,
     ) -> Result<Seat, Duration> {
         let mut stripe = self.stripe(slot);
         if let Some(flight) = stripe.flights.get(slot) {
@@ -254,7 +268,7 @@ impl<K: Kv> Shared<K> {
         let seat = flight.seat(false);
         stripe.flights.insert(slot.clone(), flight);
         drop(stripe);
-        self.tasks.spawn(airborne.fly(ask));
+        self.tasks.spawn(airborne.fly(ask).instrument(trace));
         Ok(seat)
     }
 

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, ValueEnum};
+use nearkv::telemetry::TelemetryArgs;
 
 use crate::{RegionName, Settings};
 
@@ -19,7 +20,7 @@ pub struct Args {
     /// Where the binding face is served (HTTP/1.1 and h2c).
     #[arg(long, env = "NEARKV_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8701")]
     pub listen: SocketAddr,
-    /// Where `/livez`, `/readyz` and `/metrics` are served.
+    /// Where `/livez`, `/readyz`, `/metrics` and `/log` are served.
     #[arg(long, env = "NEARKV_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9701")]
     pub admin_listen: SocketAddr,
     /// Most memory for keys, values, metadata and their overhead, in bytes or as a Kubernetes quantity.
@@ -53,12 +54,9 @@ pub struct Args {
         default_value_t = 10_800
     )]
     pub auth_stale_if_error_seconds: u64,
-    /// Which events are logged, as `tracing` filters are written: `info`, `warn,nearkv_edge_cache=debug`.
-    #[arg(long, env = "NEARKV_LOG", value_name = "FILTER", default_value = "info")]
-    pub log: String,
-    /// How events are logged.
-    #[arg(long, env = "NEARKV_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
+    /// The log, and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
 }
 
 impl Args {
@@ -76,15 +74,6 @@ pub enum AuthMode {
     Off,
     /// A token is needed.
     On,
-}
-
-/// How events are logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// Lines for people.
-    Text,
-    /// One JSON object per line.
-    Json,
 }
 
 /// A size in bytes: digits, and one of the suffixes of Kubernetes quantities that make sense for memory.

@@ -7,6 +7,7 @@ use nearkv::{
     CacheStatus, Error, GetOptions, Kv, ListOptions, Lookup, ReadOptions, Reason, State, Value, Version,
 };
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 use crate::{
     cache::Shared,
@@ -14,7 +15,7 @@ use crate::{
     flight::End,
     floor::Ticket,
     held::{Body, Found, Held, Landing, Proof},
-    metrics::Operation,
+    metrics::{Operation, upstream_span},
     settings::{ANSWER_TIMEOUT, BODY_TIMEOUT, CIRCUIT_COOLDOWN},
     slot::Slot,
 };
@@ -159,7 +160,7 @@ impl<K: Kv> Shared<K> {
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let sent = Instant::now();
-        let answer = timeout(ANSWER_TIMEOUT, answer).await;
+        let answer = timeout(ANSWER_TIMEOUT, answer).instrument(upstream_span(operation)).await;
         let answer = answer.unwrap_or_else(|elapsed| Err(silence().with_source(elapsed)));
         let failure = answer.as_ref().err().map(Error::reason);
         self.metrics.upstream(operation, failure, sent.elapsed());

@@ -16,6 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     floor::{Floor, Ticket},
     lists::WriteLog,
+    metrics::Tally,
     settings::INCARNATIONS_REMEMBERED,
 };
 
@@ -26,11 +27,14 @@ pub(crate) struct Life {
     over: AtomicBool,
     base: Mutex<Floor>,
     log: Mutex<WriteLog>,
+    /// What is counted of the KvNamespace, in all its lives.
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Life {
-    fn new(incarnation: Incarnation) -> Self {
-        Self { incarnation, over: AtomicBool::new(false), base: Mutex::default(), log: Mutex::default() }
+    fn new(incarnation: Incarnation, tally: Arc<Tally>) -> Self {
+        let over = AtomicBool::new(false);
+        Self { incarnation, over, base: Mutex::default(), log: Mutex::default(), tally }
     }
 
     /// Whether the data have been replaced or have gone: nothing of this life may be served.
@@ -100,7 +104,8 @@ impl Lives {
             Some(Ok(None)) | None => {}
         }
         let mut lives = self.0.write();
-        let present = Arc::new(Life::new(incarnation));
+        let tally = lives.get(namespace).map(|tenancy| Arc::clone(&tenancy.present.tally));
+        let present = Arc::new(Life::new(incarnation, tally.unwrap_or_default()));
         let Some(tenancy) = lives.get_mut(namespace) else {
             let tenancy = Tenancy { present: present.clone(), since: sent, retired: VecDeque::new() };
             lives.insert(namespace.clone(), tenancy);
@@ -125,13 +130,19 @@ impl Lives {
     pub(crate) fn renew(&self, namespace: &Namespace, floor: Floor) {
         if let Some(tenancy) = self.0.write().get_mut(namespace) {
             let old = tenancy.present.clone();
-            let new = Life::new(old.incarnation);
+            let new = Life::new(old.incarnation, Arc::clone(&old.tally));
             new.raise_base(old.base());
             new.raise_base(floor);
             *new.log() = old.log().emptied(floor);
             old.over.store(true, Ordering::Release);
             tenancy.present = Arc::new(new);
         }
+    }
+
+    /// What is counted of each KvNamespace.
+    pub(crate) fn tallies(&self) -> Vec<(Namespace, Arc<Tally>)> {
+        let lives = self.0.read();
+        lives.iter().map(|(namespace, tenancy)| (namespace.clone(), tenancy.present.tally.clone())).collect()
     }
 
     /// Upstream says that the KvNamespace does not exist: everything held of it is dropped.

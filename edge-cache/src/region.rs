@@ -7,7 +7,8 @@ use axum::Router;
 use nearkv::{
     Kv, Namespaces,
     access::Guard,
-    http::server::{self, Admin},
+    http::server::{self, Admin, Requests},
+    telemetry::LogFilter,
 };
 
 use crate::{EdgeCache, Settings};
@@ -54,27 +55,34 @@ pub struct Region<K> {
     pub cache: EdgeCache<K>,
     /// Who decides what a caller may do; `None` lets everybody do everything.
     pub guard: Option<Arc<Guard>>,
+    requests: Arc<Requests>,
 }
 
 impl<K: Kv> Region<K> {
     /// An edge with an empty cache in front of `upstream`: the origin, another edge, or a client of either.
     #[must_use]
     pub fn new(name: RegionName, upstream: K, settings: &Settings) -> Self {
-        Self { name, cache: EdgeCache::new(upstream, settings), guard: None }
+        let (cache, requests) = (EdgeCache::new(upstream, settings), Arc::default());
+        cache.count(&requests);
+        Self { name, cache, guard: None, requests }
     }
 
     /// Both faces over the cache, for a data listener. `namespaces` is upstream's: an edge keeps nothing of it.
     pub fn router(&self, namespaces: Arc<dyn Namespaces>) -> Router {
-        let settings = server::Settings { region: Some(self.name.to_string()), guard: self.guard.clone() };
+        let settings = server::Settings {
+            region: Some(self.name.to_string()),
+            guard: self.guard.clone(),
+            requests: Arc::clone(&self.requests),
+        };
         server::router(Arc::new(self.cache.clone()), namespaces, &settings)
     }
 
     /// `/livez`, `/readyz` and `/metrics`, for an admin listener. Ready once upstream has answered for the first
     /// time, and from then on: an edge whose origin goes away still has its cache. `upstream` names it in what
-    /// `/readyz` says until then.
-    pub fn admin_router(&self, upstream: &str) -> Router {
+    /// `/readyz` says until then; `log` is what `/log` tells and changes.
+    pub fn admin_router(&self, upstream: &str, log: Option<LogFilter>) -> Router {
         let admin = EdgeAdmin { cache: self.cache.clone(), upstream: upstream.to_owned() };
-        server::admin_router(Arc::new(admin))
+        server::admin_router(Arc::new(admin), log)
     }
 }
 

@@ -10,6 +10,7 @@ use nearkv::{
         client::{ClientError, ClientSettings, Credentials},
         server::{ServeError, Tls, TlsError, serve, serve_tls},
     },
+    telemetry::LogFilter,
 };
 use tokio::{net::TcpListener, signal, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -55,14 +56,14 @@ pub enum RunError {
     Impatient,
 }
 
-/// Runs an edge until SIGTERM or Ctrl-C; a second one ends it at once.
+/// Runs an edge until SIGTERM or Ctrl-C; a second one ends it at once. `log` is what its admin listener can change.
 ///
 /// # Errors
 /// [`RunError`].
-pub async fn run(args: Args) -> Result<(), RunError> {
+pub async fn run(args: Args, log: LogFilter) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     let mut signals = Signals::new()?;
-    let edge = run_until(args, stop.clone());
+    let edge = run_until(args, Some(log), stop.clone());
     tokio::pin!(edge);
     tokio::select! {
         ended = &mut edge => return ended,
@@ -80,7 +81,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
 ///
 /// # Errors
 /// [`RunError`].
-pub async fn run_until(args: Args, stop: CancellationToken) -> Result<(), RunError> {
+pub async fn run_until(args: Args, log: Option<LogFilter>, stop: CancellationToken) -> Result<(), RunError> {
     let client = client(&args)?;
     let settings = args.settings();
     let tls = match (&args.tls_cert_file, &args.tls_key_file) {
@@ -91,7 +92,8 @@ pub async fn run_until(args: Args, stop: CancellationToken) -> Result<(), RunErr
     let admin = listen(args.admin_listen, "--admin-listen").await?;
     let namespaces = Arc::new(client.clone());
     let guard = guard(&args, &client);
-    let region = Region { guard: guard.clone(), ..Region::new(args.region, client, &settings) };
+    let mut region = Region::new(args.region, client, &settings);
+    region.guard.clone_from(&guard);
     tracing::info!(
         origin = args.origin,
         region = %region.name,
@@ -102,7 +104,7 @@ pub async fn run_until(args: Args, stop: CancellationToken) -> Result<(), RunErr
     );
 
     let admin_stop = CancellationToken::new();
-    let admin = serve(admin, region.admin_router(&args.origin), admin_stop.clone());
+    let admin = serve(admin, region.admin_router(&args.origin, log), admin_stop.clone());
     let data = async {
         let served = tokio::join!(
             serve_tls(data, region.router(namespaces), tls, stop.clone()),

@@ -18,6 +18,7 @@ use nearkv::{
     access::Caller,
 };
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::{
     bulk::Touched,
@@ -25,7 +26,7 @@ use crate::{
     circuit::is_silence,
     floor::{Floor, Ticket},
     held::{Body, Found, Held, Proof},
-    metrics::Operation,
+    metrics::{Operation, upstream_span},
     settings::{CIRCUIT_COOLDOWN, STORED_PUT_BYTES},
     slot::Slot,
 };
@@ -117,7 +118,7 @@ impl<K: Kv> Shared<K> {
         let (shared, doubted) = (self.clone(), touched.clone());
         // The write is sent with its client's token, whether that still waits or not.
         let write = Caller::current().scope(write);
-        let task = self.tasks.spawn(async move {
+        let seen_through = async move {
             let sent = Instant::now();
             let result = write.await;
             let failure = result.as_ref().err().map(Error::reason);
@@ -136,7 +137,8 @@ impl<K: Kv> Shared<K> {
             result.map_err(
                 |error| if is_silence(&error) { unreachable(UNWRITTEN, CIRCUIT_COOLDOWN) } else { error },
             )
-        });
+        };
+        let task = self.tasks.spawn(seen_through.instrument(upstream_span(operation)));
         task.await.unwrap_or_else(|broken| {
             self.doubt_all(&touched);
             Err(Error::new(Reason::OutcomeUnknown, "The write broke off; it may have been written")

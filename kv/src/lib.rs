@@ -12,11 +12,15 @@ pub mod http;
 mod key;
 pub mod limits;
 mod metadata;
+#[cfg(feature = "server")]
+pub mod metrics;
 mod mutation;
 mod namespace;
 mod namespaces;
 mod operations;
 mod random;
+#[cfg(feature = "server")]
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod value;

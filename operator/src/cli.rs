@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use nearkv::telemetry::TelemetryArgs;
 
 use crate::{api::ByteSize, controller::binding::ServiceUrl};
 
@@ -41,7 +42,7 @@ pub struct RunArgs {
     /// The data listener: the KV face, HTTP/1.1 and h2c.
     #[arg(long, env = "NEARKV_LISTEN", default_value = "0.0.0.0:8700", value_name = "ADDRESS")]
     pub listen: SocketAddr,
-    /// The admin listener: /livez, /readyz, /metrics.
+    /// The admin listener: /livez, /readyz, /metrics, /log.
     #[arg(long, env = "NEARKV_ADMIN_LISTEN", default_value = "0.0.0.0:9700", value_name = "ADDRESS")]
     pub admin_listen: SocketAddr,
     /// Serve the KvNamespaces of this Kubernetes namespace only; may be repeated (in the environment: separated
@@ -93,12 +94,9 @@ pub struct RunArgs {
     /// binding is made.
     #[arg(long, env = "NEARKV_SERVICE_URL", value_name = "URL")]
     pub service_url: Option<ServiceUrl>,
-    /// The form of the log.
-    #[arg(long, env = "NEARKV_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
-    pub log_format: LogFormat,
-    /// What is logged: a level, or `target=level` with commas.
-    #[arg(long, env = "NEARKV_LOG", default_value = "info", value_name = "FILTER")]
-    pub log: String,
+    /// The log, and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
 }
 
 /// Whether callers are asked who they are.
@@ -108,15 +106,6 @@ pub enum AuthMode {
     Off,
     /// A token is needed.
     On,
-}
-
-/// The form of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// Lines for people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

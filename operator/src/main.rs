@@ -1,14 +1,14 @@
 //! `nearkv-operator`: reads the command line, installs what is global to a process, and hands over.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
+use nearkv::telemetry::Telemetry;
 use nearkv_operator::{
     api::crd_yaml,
-    cli::{Cli, Command, LogFormat, RunArgs},
+    cli::{Cli, Command, RunArgs},
     serve,
 };
-use tracing_subscriber::EnvFilter;
 
 /// Every put makes and drops a dozen small allocations on whichever thread it lands: that is what it is made for.
 #[global_allocator]
@@ -29,18 +29,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&args.log)?)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match args.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
-    // More than one provider is compiled in by dependencies; kube needs one to be chosen.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        tracing::debug!("a crypto provider was installed before");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    Ok(runtime.block_on(serve::run(args))?)
+    runtime.block_on(async {
+        // More than one provider is compiled in by dependencies; kube needs one to be chosen.
+        let chosen = rustls::crypto::ring::default_provider().install_default();
+        let telemetry = Telemetry::install(&args.telemetry, "nearkv-operator")?;
+        if chosen.is_err() {
+            tracing::debug!("a crypto provider was installed before");
+        }
+        let ended = serve::run(args, telemetry.log()).await;
+        telemetry.shutdown().await;
+        Ok(ended?)
+    })
 }

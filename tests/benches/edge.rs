@@ -192,7 +192,7 @@ async fn edge(
 /// The upstream's faces, behind a guard that edges can ask.
 fn upstream(kv: Arc<Everything>, authority: Arc<Counting>) -> Router {
     let guard = Some(Arc::new(Guard::new(authority, GuardSettings::default())));
-    server::binding_router(kv, &server::Settings { region: None, guard })
+    server::binding_router(kv, &server::Settings { region: None, guard, ..Default::default() })
 }
 
 /// An upstream that has every key, so that it costs little and needs no filling. One key is fresh for ever.

@@ -23,6 +23,11 @@ impl Kubectl {
         Kubectl { executable, kubeconfig: kubeconfig.to_path_buf(), cache: folder.join("kubectl") }
     }
 
+    /// The program.
+    pub fn executable(&self) -> &Path {
+        &self.executable
+    }
+
     /// Runs `kubectl ARGUMENTS` and returns what it printed.
     ///
     /// # Errors

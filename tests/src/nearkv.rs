@@ -23,7 +23,7 @@ pub struct Server {
     /// Its handle, for kills and restarts.
     pub process: Process,
     url: String,
-    ready_url: String,
+    admin: String,
 }
 
 impl Server {
@@ -66,7 +66,7 @@ impl Server {
         let mut server = Server {
             process,
             url: format!("http://127.0.0.1:{data}"),
-            ready_url: format!("http://127.0.0.1:{admin}/readyz"),
+            admin: format!("http://127.0.0.1:{admin}"),
         };
         server.wait_until_ready().await?;
         Ok(server)
@@ -77,6 +77,11 @@ impl Server {
         &self.url
     }
 
+    /// The base URL of its admin listener, without a slash at the end.
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// The base of the binding face of one KvNamespace, without a slash at the end.
     pub fn kv(&self, account: &str, name: &str) -> String {
         format!("{}/kv/{account}/{name}", self.url)
@@ -84,7 +89,8 @@ impl Server {
 
     /// Waits until its `/readyz` says so.
     pub async fn wait_until_ready(&mut self) -> Result<()> {
-        self.process.wait_for_url(&self.ready_url, START_LIMIT).await
+        let ready = format!("{}/readyz", self.admin);
+        self.process.wait_for_url(&ready, START_LIMIT).await
     }
 
     /// Starts it again on the same ports, after a kill, without waiting.

@@ -191,7 +191,7 @@ impl World {
             let config_maps = Given(&self.objects.all.config_maps);
             let round =
                 reconcile(&*self.parts.origin, &config_maps, &desired, memory, now).await.map_err(failed)?;
-            let Reconciled { memory: next, events, settled } = round;
+            let Reconciled { memory: next, events, settled, took: _ } = round;
             tell(self.parts.console, namespace, &events);
             let first_version = memory.status.version.is_none() && next.status.version.is_some();
             let repaired = memory.status.last_repair != next.status.last_repair;

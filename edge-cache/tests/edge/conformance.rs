@@ -93,7 +93,7 @@ struct Served {
 
 impl Served {
     async fn new(kv: Arc<dyn Kv>) -> Self {
-        let settings = server::Settings { region: Some("test".to_owned()), guard: None };
+        let settings = server::Settings { region: Some("test".to_owned()), ..Default::default() };
         Self::with(server::binding_router(kv, &settings)).await
     }
 

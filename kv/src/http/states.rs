@@ -88,7 +88,7 @@ pub fn read_state(headers: &HeaderMap) -> Option<State> {
 }
 
 /// An origin sends neither header on a list and a write: what it answers is a miss to every cache before it.
-fn read_served(word: Option<&str>, cache_status: Option<&str>) -> Served {
+pub(super) fn read_served(word: Option<&str>, cache_status: Option<&str>) -> Served {
     let parameters = || cache_status.unwrap_or_default().split(';').map(str::trim).skip(1);
     let has = |wanted: &str| parameters().any(|parameter| parameter == wanted);
     let word = word.or_else(|| parameters().find_map(|parameter| parameter.strip_prefix("detail=")));

@@ -22,8 +22,11 @@ pub(crate) mod fixtures;
 #[cfg(test)]
 mod reconcile_tests;
 
+use std::time::Duration;
+
 use k8s_openapi::jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 pub use apply::Data;
 pub use cluster::Cluster;
@@ -63,6 +66,17 @@ pub struct Reconciled {
     pub events: Vec<Event>,
     /// Whether the declared set is in force. If not, another round is due soon.
     pub settled: bool,
+    /// How long the steps took that touch the world.
+    pub took: Took,
+}
+
+/// How long the steps of a round took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Took {
+    /// Reading the sources of entries.
+    pub dereference: Duration,
+    /// Having the origin do what was planned.
+    pub apply: Duration,
 }
 
 /// Why a round ended before it could say anything new about the KvNamespace.
@@ -101,18 +115,22 @@ pub async fn reconcile(
     now: Timestamp,
 ) -> Result<Reconciled, ReconcileError> {
     let namespace = namespace_of(&desired.metadata)?;
+    let started = Instant::now();
     let dereferenced = dereference::dereference(&namespace, &desired.spec, config_maps).await?;
+    let dereference = started.elapsed();
     let validated = validate::validate(&desired.spec, &dereferenced);
     let plan = plan::plan(desired, &memory.status, &validated)?;
     let config = plan.config.clone();
     let declared = digest(&plan.declaration);
+    let started = Instant::now();
     let applied = apply::apply(data, plan).await;
+    let took = Took { dereference, apply: started.elapsed() };
 
     let status = status::status(desired, &config, &memory.status, &validated, &applied, now);
     let events = events::events(&memory.status, &status, &applied, memory.declared == Some(declared));
     let settled = applied.declared.is_ok();
     let declared = settled.then_some(declared);
-    Ok(Reconciled { memory: Memory { status, declared }, events, settled })
+    Ok(Reconciled { memory: Memory { status, declared }, events, settled, took })
 }
 
 fn digest(declaration: &Declaration) -> [u8; 32] {

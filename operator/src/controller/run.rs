@@ -189,6 +189,7 @@ impl Term {
         remembered: Option<Remembered>,
     ) -> Result<Action, RoundError> {
         let Controller { cluster, origin, metrics, binder, .. } = &*self.controller;
+        let started = Instant::now();
         let mut remembered = match remembered {
             Some(remembered) => remembered,
             // The store may be behind the status that the leader before wrote.
@@ -197,10 +198,16 @@ impl Term {
                 _ => return Ok(Action::await_change()),
             },
         };
-        let Reconciled { mut memory, events, settled } =
+        metrics.step("read", started.elapsed());
+        let Reconciled { mut memory, events, settled, took } =
             reconcile(&**origin, cluster, object, &remembered.memory, self.now()).await?;
+        metrics.step("dereference", took.dereference);
+        metrics.step("apply", took.apply);
+        let binding = Instant::now();
         let (standing, unwritten) = binder.decide(&namespace, object, &mut memory.status).await?;
         stand(&mut memory.status, object, &remembered.memory.status, standing, self.now());
+        metrics.step("binding", binding.elapsed());
+        let writing = Instant::now();
         for event in events {
             tracing::info!(%namespace, reason = event.reason, note = event.note, "event");
             cluster.publish(object, event).await;
@@ -220,6 +227,8 @@ impl Term {
         remembered.looked = Instant::now();
         remembered.failures = if settled { 0 } else { remembered.failures.saturating_add(1) };
         let pause = if settled { COUNTERS_EVERY } else { retry_pause(remembered.failures) };
+        metrics.step("status", writing.elapsed());
+        metrics.step("round", started.elapsed());
         metrics.round(if settled { "settled" } else { "unsettled" });
         if !settled {
             self.due.lock().insert(namespace.clone());

@@ -68,6 +68,17 @@ pub enum ProblemReason {
 }
 
 impl ProblemReason {
+    /// Every reason there is.
+    pub const ALL: [Self; 7] = [
+        Self::ConfigMapMissing,
+        Self::ConfigMapNotUsable,
+        Self::KeyInvalid,
+        Self::KeyDeclaredTwice,
+        Self::ValueInvalid,
+        Self::MetadataInvalid,
+        Self::QuotaExceeded,
+    ];
+
     /// The condition's reason.
     #[must_use]
     pub fn as_str(self) -> &'static str {

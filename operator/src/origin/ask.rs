@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use nearkv::{BulkOutcome, Condition, Error, ExpirationRequest, Key, Metadata, Version};
 use tokio::{sync::oneshot, time::Instant};
+use tracing::Span;
 
 use super::{
     DeclareOutcome,
@@ -114,6 +115,8 @@ pub(super) struct Ask {
     pub(super) deadline: Instant,
     /// The oldest object that the ask's records name and the root does not yet (invariant 6).
     pub(super) objects: Option<Age>,
+    /// The request that asks; none while there are no traces.
+    pub(super) span: Span,
     /// Taken when answered.
     pub(super) reply: Option<oneshot::Sender<Result<Done, Error>>>,
 }

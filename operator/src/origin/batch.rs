@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use nearkv::{Clock, Error, Reason};
+use nearkv::{Clock, Error, Reason, telemetry::SPANS};
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::{
     ages::Age,
@@ -23,6 +24,17 @@ impl Batch {
 
     pub(super) fn whats(&self) -> impl Iterator<Item = &What> {
         self.asks.iter().map(|ask| &ask.what)
+    }
+
+    /// The span of their commit: a part of the first one's trace, and linked to those of the others.
+    pub(super) fn span(&self) -> Span {
+        let mut requests = self.asks.iter().map(|ask| &ask.span).filter(|span| !span.is_none());
+        let Some(first) = requests.next() else { return Span::none() };
+        let span = tracing::debug_span!(target: SPANS, parent: first, "commit", writes = self.asks.len());
+        for other in requests {
+            span.follows_from(other);
+        }
+        span
     }
 
     pub(super) fn len(&self) -> usize {

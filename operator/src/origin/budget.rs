@@ -95,6 +95,16 @@ impl Budget {
         self.used.lock().remove(namespace);
     }
 
+    /// What all of them take, as far as it is known.
+    pub(super) fn total(&self) -> Usage {
+        self.used.lock().values().fold(Usage::default(), |total, usage| total.plus(*usage))
+    }
+
+    /// What they may take.
+    pub(super) fn most(&self) -> Usage {
+        self.most
+    }
+
     /// What a KvNamespace takes, as far as it is known.
     #[cfg(test)]
     pub(super) fn used(&self, namespace: &Namespace) -> Usage {

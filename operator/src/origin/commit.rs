@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use nearkv::{Error, Reason};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
     Health,
@@ -39,8 +40,10 @@ impl Space {
                 pace.gather(&self.queue).await;
                 let mut batch = Batch::new(self.queue.take());
                 let (started, size, busy) = (Instant::now(), batch.len(), pace.is_busy());
-                let contended = self.commit(&mut batch, &mut aside, busy).await;
+                let span = batch.span();
+                let contended = self.commit(&mut batch, &mut aside, busy).instrument(span).await;
                 pace.committed(started.elapsed(), size);
+                self.count_batch(started.elapsed());
                 if contended {
                     pace.leave_a_gap(&self.context.random).await;
                 }
@@ -91,6 +94,7 @@ impl Space {
                 Step::Again => {}
                 Step::Lost => {
                     contended = true;
+                    self.count_conflict();
                     self.catch_up(batch, &mut attempt).await;
                 }
                 Step::Wait(pause) => sleep(pause.min(batch.time_left(Instant::now()))).await,
@@ -219,6 +223,7 @@ impl Space {
         meta: &Meta,
         sent: Instant,
     ) {
+        self.count_commit(&base.root, &next.root);
         let snapshot = Snapshot {
             root: Arc::new(next.root),
             token: meta.token.clone(),

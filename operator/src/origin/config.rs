@@ -150,6 +150,10 @@ pub enum Health {
 }
 
 impl Health {
+    /// The words of all states.
+    pub const WORDS: [&'static str; 7] =
+        ["Loading", "Ready", "RootMissing", "RootDamaged", "NameTaken", "PartDamaged", "StoreRefused"];
+
     /// The condition's reason.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

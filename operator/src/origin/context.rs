@@ -9,6 +9,7 @@ use super::{
     Settings,
     budget::Budget,
     chunks::{CHUNK_CACHE_BYTES, ChunkCache},
+    counters::{Counted, Counters},
     pacing::{Lane, Pace, Paced},
     settings::CHANGES_KEPT,
 };
@@ -28,6 +29,8 @@ pub(super) struct Context {
     pub(super) changes: broadcast::Sender<Namespace>,
     /// What this process may send to the store.
     pub(super) pace: Arc<Pace>,
+    /// What is counted.
+    pub(super) counters: Arc<Counters>,
     /// What all KvNamespaces together may take in the store.
     pub(super) budget: Arc<Budget>,
     /// Chunks of long values lately read.
@@ -43,9 +46,15 @@ impl Context {
         settings: Settings,
     ) -> Self {
         let pace = Pace::new(settings.pacing);
+        let counters = Arc::new(Counters::default());
+        let store_of = |lane| {
+            let counted = Counted::new(Arc::clone(&store), Arc::clone(&counters), lane);
+            Paced::new(counted, Arc::clone(&pace), lane)
+        };
         Self {
-            upkeep_store: Paced::new(Arc::clone(&store), Arc::clone(&pace), Lane::Maintenance),
-            store: Paced::new(store, Arc::clone(&pace), Lane::Commit),
+            upkeep_store: store_of(Lane::Maintenance),
+            store: store_of(Lane::Commit),
+            counters,
             pace,
             process: random.hex128(),
             changes: broadcast::Sender::new(CHANGES_KEPT),

@@ -12,6 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use nearkv::metrics::Durations;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -27,6 +28,8 @@ const ENVELOPE_BYTES: u64 = 1024;
 const MAINTENANCE_PATIENCE: Duration = Duration::from_secs(1);
 /// How often maintenance looks whether commits still wait.
 const MAINTENANCE_LOOK: Duration = Duration::from_millis(20);
+/// From a token that is nearly there, to a bucket far below zero.
+const WAIT_SECONDS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0];
 
 /// How much may be sent. A bucket starts full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,12 +66,25 @@ pub(super) enum Lane {
     Maintenance,
 }
 
+impl Lane {
+    pub(super) const ALL: [Self; 2] = [Self::Commit, Self::Maintenance];
+
+    /// The word of metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Maintenance => "maintenance",
+        }
+    }
+}
+
 /// The buckets of one process.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// `None`: no limit.
     buckets: Option<Mutex<Buckets>>,
     commits_waiting: AtomicUsize,
+    waits: [Durations; Lane::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -116,7 +132,8 @@ impl Pace {
             let (bytes, writes) = (full(settings.bytes_burst), full(settings.writes_burst));
             Mutex::new(Buckets { settings, bytes, writes })
         });
-        Arc::new(Self { buckets, commits_waiting: AtomicUsize::new(0) })
+        let waits = Lane::ALL.map(|_| Durations::new(&WAIT_SECONDS));
+        Arc::new(Self { buckets, commits_waiting: AtomicUsize::new(0), waits })
     }
 
     /// Waits until a write of `bytes` may be sent, and takes it from the buckets.
@@ -124,19 +141,30 @@ impl Pace {
         if self.buckets.is_none() {
             return;
         }
+        let (arrived, mut waited) = (Instant::now(), false);
         let _waiting = match lane {
             Lane::Commit => Some(Waiting::new(&self.commits_waiting)),
             Lane::Maintenance => {
                 let patience = Instant::now() + MAINTENANCE_PATIENCE;
                 while self.commits_waiting.load(Ordering::Relaxed) > 0 && Instant::now() < patience {
                     sleep(MAINTENANCE_LOOK).await;
+                    waited = true;
                 }
                 None
             }
         };
         while let Some(wait) = self.take(bytes) {
             sleep(wait).await;
+            waited = true;
         }
+        if waited {
+            self.waits[lane as usize].observe(arrived.elapsed());
+        }
+    }
+
+    /// How long writes of a lane have waited; those that went at once are not among them.
+    pub(super) fn waits(&self, lane: Lane) -> &Durations {
+        &self.waits[lane as usize]
     }
 
     /// How long a write would have to wait now: what the queue tells clients to wait when it is full.

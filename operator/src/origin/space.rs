@@ -18,6 +18,7 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::{
     Health, NamespaceConfig, Report,
@@ -25,6 +26,7 @@ use super::{
     ask::{Ask, Done, What},
     batch::Batch,
     context::Context,
+    counters::Tally,
     format::{Drafter, Record, Root, Writer},
     queue::{NotTaken, Queue},
     settings::{BULK_BYTES_PER_SECOND, WRITER_KEPT, WRITERS_MOST},
@@ -47,6 +49,7 @@ pub(super) struct Space {
     proven: AtomicU64,
     started: Instant,
     pub(super) queue: Queue,
+    pub(super) tally: Tally,
     pub(super) inbox: Inbox,
     /// Only one root at a time is fetched for and applied.
     pub(super) applying: tokio::sync::Mutex<()>,
@@ -114,6 +117,7 @@ impl Space {
             proven: AtomicU64::new(0),
             started: Instant::now(),
             queue: Queue::new(&context.settings),
+            tally: Tally::default(),
             inbox,
             applying: tokio::sync::Mutex::default(),
             recent: Mutex::default(),
@@ -343,7 +347,7 @@ impl Space {
     pub(super) async fn ask(&self, what: What, objects: Option<Age>) -> Result<Done, Error> {
         let (reply, answer) = oneshot::channel();
         let deadline = Instant::now() + self.patience(what.weight() as u64);
-        let ask = Ask { what, deadline, objects, reply: Some(reply) };
+        let ask = Ask { what, deadline, objects, span: Span::current(), reply: Some(reply) };
         self.queue.push(ask).map_err(|refusal| match refusal {
             NotTaken::Full => Error::new(
                 Reason::Throttled,

@@ -14,7 +14,8 @@ use kube::{Client, Config};
 use nearkv::{
     Clock, Random, SystemClock,
     access::{Authority, Guard, GuardSettings},
-    http::server::{self, Tls, TlsError, admin_router, router},
+    http::server::{self, Requests, Tls, TlsError, admin_router, router},
+    telemetry::LogFilter,
 };
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
@@ -66,7 +67,7 @@ pub enum ServeError {
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
+pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
     let signals = Signals::install().map_err(ServeError::Signals)?;
     let tls = match (&args.tls_cert_file, &args.tls_key_file) {
         (Some(cert), Some(key)) => Some(Tls::new(cert, key)?),
@@ -86,7 +87,8 @@ pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
     let catalog = Arc::new(KubeCatalog::new(client.clone(), scopes.clone()));
     let origin =
         Origin::new(Arc::new(store), catalog, Arc::clone(&clock), Arc::clone(&random), settings(args));
-    let metrics = Arc::new(Metrics::new());
+    let requests = Arc::<Requests>::default();
+    let metrics = Arc::new(Metrics::new(&origin, &requests));
     let (leading, led) = watch::channel(false);
     tracing::info!(identity = lease.identity, listen = %args.listen, ?scopes, "starting");
 
@@ -135,8 +137,9 @@ pub async fn run(args: &RunArgs) -> Result<(), ServeError> {
         draining: readiness.clone(),
         was_ready: AtomicBool::new(false),
     };
-    admin.add_fallible(server::serve(admin_listener, admin_router(Arc::new(status)), admin.token()));
-    let settings = server::Settings { region: None, guard: guard.clone() };
+    let admin_router = admin_router(Arc::new(status), Some(log));
+    admin.add_fallible(server::serve(admin_listener, admin_router, admin.token()));
+    let settings = server::Settings { region: None, guard: guard.clone(), requests };
     let router = router(origin, managed, &settings);
     data.add_fallible(server::serve_tls(data_listener, router, tls, data.token()));
     questions.add(end_of_questions(guard, authority, questions.token()));

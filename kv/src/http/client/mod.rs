@@ -18,7 +18,7 @@ use futures::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use reqwest::{RequestBuilder, Response};
 
 pub use credentials::Credentials;
@@ -89,9 +89,10 @@ impl Client {
         operation: Operation,
         method: Method,
         target: Target<'_>,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
     ) -> Result<Response, Error> {
         let purpose = if operation.is_write() { Purpose::WriteOrManage } else { Purpose::Read };
+        requests::trace(&mut headers);
         let request = self.http.request(method, target.url(&self.base)).headers(headers);
         let request = self.authorize(purpose, request)?;
         let again = if operation.is_write() { None } else { request.try_clone() };
@@ -197,6 +198,7 @@ impl Kv for Client {
         if let Some(condition) = condition {
             set_condition(&mut headers, condition);
         }
+        requests::trace(&mut headers);
         let url = Target::key(namespace, key).expiration(*expiration).url(&self.base);
         let mut sent = Sent::new(value)?;
         let request = sent.attach(self.http.request(Method::PUT, url).headers(headers));
@@ -230,8 +232,10 @@ impl Kv for Client {
         mutations: BoxStream<'static, Result<Mutation, Error>>,
     ) -> Result<Answer<BulkOutcome>, Error> {
         let mut sent = Sent::streaming(None, mutations::encode(mutations));
-        let request = self.http.post(Target::bulk_write(&self.base, namespace));
-        let request = sent.attach(request.header(header::CONTENT_TYPE, mutations::MEDIA_TYPE));
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(mutations::MEDIA_TYPE));
+        requests::trace(&mut headers);
+        let request = sent.attach(self.http.post(Target::bulk_write(&self.base, namespace)).headers(headers));
         let request = self.authorize(Purpose::WriteOrManage, request)?;
         let response = sent.watch(request.send(), self.read_timeout.max(BULK_PATIENCE)).await?;
         let response = self.accept(Operation::Put, response).await?;

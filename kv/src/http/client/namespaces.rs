@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use reqwest::Response;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::{Client, bodies::value_of, credentials::Purpose, failures::Operation};
+use super::{Client, bodies::value_of, credentials::Purpose, failures::Operation, requests};
 use crate::{
     Error, Namespace, NamespaceId, NamespaceInfo, Namespaces, Reason,
     http::{names, paths::encode},
@@ -73,7 +73,10 @@ impl Client {
             Method::GET => (Operation::Get, self.read_timeout),
             _ => (Operation::Put, self.read_timeout.max(CHANGE_PATIENCE)),
         };
-        let mut request = self.http.request(method, format!("{}/client/v4{path}", self.base));
+        let mut headers = HeaderMap::new();
+        requests::trace(&mut headers);
+        let url = format!("{}/client/v4{path}", self.base);
+        let mut request = self.http.request(method, url).headers(headers);
         if let Some(body) = body {
             request = request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
         }

@@ -85,6 +85,14 @@ pub(super) fn read_headers(options: &ReadOptions) -> HeaderMap {
     headers
 }
 
+/// Adds the trace that the request belongs to, where this program makes traces (W3C Trace Context).
+pub(super) fn trace(headers: &mut HeaderMap) {
+    #[cfg(feature = "server")]
+    crate::telemetry::inject(headers);
+    #[cfg(not(feature = "server"))]
+    let _ = headers;
+}
+
 /// Adds a header whose text is fit for one: a version, a tag, or metadata, which hold no control characters.
 pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, text: impl AsRef<[u8]>) {
     if let Ok(value) = HeaderValue::from_bytes(text.as_ref()) {

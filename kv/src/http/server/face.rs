@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, header, request::Parts};
 
 use super::{
     Settings,
+    operation::Operation,
     reply::{refusal, refusal_while_sending},
     upload::Upload,
 };
@@ -24,9 +25,9 @@ use crate::{
 const LONGEST_CACHE_TTL: u64 = i32::MAX as u64;
 
 /// The rest of the raw path that is the bulk get. As a key it would be `bulk%2Fget`.
-const BULK_GET: &str = "bulk/get";
+pub(super) const BULK_GET: &str = "bulk/get";
 /// The same of the bulk write, which is our own.
-const BULK_WRITE: &str = "bulk/write";
+pub(super) const BULK_WRITE: &str = "bulk/write";
 
 /// What every operation of the face needs.
 pub(super) struct Face {
@@ -42,10 +43,11 @@ impl Face {
         Self { kv, cache: settings.region.as_ref().map(|region| format!("nearkv-{}", token(region))) }
     }
 
-    pub(super) async fn answer(&self, request: Request<Body>) -> Response {
+    /// `operation` becomes the one that the request asks for.
+    pub(super) async fn answer(&self, request: Request<Body>, operation: &mut Operation) -> Response {
         let (parts, body) = request.into_parts();
         let upload = Upload::new(body, &parts.headers);
-        match self.dispatch(&parts, upload.as_ref()).await {
+        match self.dispatch(&parts, upload.as_ref(), operation).await {
             Ok(response) => response,
             Err(Refusal { error, allow }) => {
                 let mut response = match upload {
@@ -60,9 +62,15 @@ impl Face {
         }
     }
 
-    async fn dispatch(&self, parts: &Parts, upload: Option<&Upload>) -> Result<Response, Refusal> {
+    async fn dispatch(
+        &self,
+        parts: &Parts,
+        upload: Option<&Upload>,
+        operation: &mut Operation,
+    ) -> Result<Response, Refusal> {
         let location = locate(parts.uri.path(), &parts.headers)?;
         let (namespace, rest) = (&location.namespace, location.rest);
+        *operation = Operation::at_binding(&parts.method, rest);
         let asked = Asked { headers: &parts.headers, query: parts.uri.query().unwrap_or_default() };
         let response = match (&parts.method, rest) {
             (&Method::GET, "") => self.list(namespace, &asked).await?,

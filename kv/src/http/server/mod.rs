@@ -1,14 +1,17 @@
 //! Both faces as a server: one router for origin and edge, whatever [`Kv`] is behind it; the listener
 //! that serves it over HTTP/1.1 and h2c; and the admin listener's router.
 
+mod access_log;
 mod admin;
 mod bulk;
 mod face;
 mod list;
+mod operation;
 mod question;
 mod range;
 mod read;
 mod reply;
+mod requests;
 mod rest;
 mod serve;
 mod tls;
@@ -19,11 +22,15 @@ use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, task};
 
 use axum::{Router, body::Body, response::Response};
 use http::Request;
+use http_body::Body as _;
+use tokio::time::Instant;
 use tower::Service;
+use tracing::Instrument;
 
 pub use admin::{Admin, admin_router};
 pub use question::ACCESS_PATH;
 pub use reply::refusal;
+pub use requests::Requests;
 pub use serve::{ServeError, serve, serve_tls};
 pub use tls::{Tls, TlsError};
 
@@ -31,8 +38,12 @@ use crate::{
     Kv, Namespaces,
     access::{Caller, Guard, Guarded},
     http::names,
+    metrics::Count,
 };
+use access_log::Access;
 use face::Face;
+use operation::Operation;
+use requests::{Counted, FaceName};
 use rest::RestFace;
 
 /// What distinguishes one server from another.
@@ -43,6 +54,8 @@ pub struct Settings {
     pub region: Option<String>,
     /// Who decides what a caller may do. `None` lets everybody do everything.
     pub guard: Option<Arc<Guard>>,
+    /// What is counted of the requests; register it with the metrics of the process.
+    pub requests: Arc<Requests>,
 }
 
 /// Both faces: the binding face over `kv`, and the REST face over `kv` and `namespaces` below `/client/v4`. They take
@@ -65,13 +78,15 @@ fn faces(kv: Arc<dyn Kv>, namespaces: Option<Arc<dyn Namespaces>>, settings: &Se
         None => kv,
     };
     let rest = namespaces.map(|namespaces| RestFace::new(Arc::clone(&kv), namespaces, guard.clone()));
-    Router::new().fallback_service(Faces(Arc::new(Both { binding: Face::new(kv, settings), rest, guard })))
+    let (binding, requests) = (Face::new(kv, settings), Arc::clone(&settings.requests));
+    Router::new().fallback_service(Faces(Arc::new(Both { binding, rest, guard, requests })))
 }
 
 struct Both {
     binding: Face,
     rest: Option<RestFace>,
     guard: Option<Arc<Guard>>,
+    requests: Arc<Requests>,
 }
 
 impl Both {
@@ -90,14 +105,33 @@ impl Both {
         self.guard.as_deref().filter(|_| is_it && !is_key)
     }
 
+    /// Answers, counts, and tells the log and the trace.
     async fn answer(&self, caller: &Caller, request: Request<Body>) -> Response {
+        let started = Instant::now();
+        let (request, received) = count_body(request);
+        let span = access_log::span(&request);
+        let (face, operation, response) = self.dispatch(caller, request).instrument(span.clone()).await;
+        let (took, received) = (started.elapsed(), received.map_or(0, |received| received.get()));
+        let (ended, response) = self.requests.count(face, operation, took, received, response);
+        access_log::told(&span, &Access { face, operation, ended, took, received }, &response);
+        response
+    }
+
+    async fn dispatch(&self, caller: &Caller, request: Request<Body>) -> (FaceName, Operation, Response) {
         if let Some(guard) = self.questioned(&request) {
             let (parts, _) = request.into_parts();
-            return question::answer(guard, caller, &parts).await;
+            return (FaceName::Access, Operation::Access, question::answer(guard, caller, &parts).await);
         }
+        let mut operation = Operation::default();
         match self.rest_for(&request) {
-            Some(rest) => rest.answer(request).await,
-            None => self.binding.answer(request).await,
+            Some(rest) => {
+                let response = rest.answer(request, &mut operation).await;
+                (FaceName::Rest, operation, response)
+            }
+            None => {
+                let response = self.binding.answer(request, &mut operation).await;
+                (FaceName::Binding, operation, response)
+            }
         }
     }
 }
@@ -121,4 +155,15 @@ impl Service<Request<Body>> for Faces {
         let answer = async move { Ok(faces.answer(&Caller::current(), request).await) };
         Box::pin(caller.scope(answer))
     }
+}
+
+/// The request with its body counted, if it has one.
+fn count_body(request: Request<Body>) -> (Request<Body>, Option<Arc<Count>>) {
+    if request.body().is_end_stream() {
+        return (request, None);
+    }
+    let received = Arc::new(Count::default());
+    let count = Arc::clone(&received);
+    let counted = move |bytes| count.add(bytes);
+    (request.map(|body| Body::new(Counted { body, counted })), Some(received))
 }

@@ -37,7 +37,8 @@ async fn a_server_over_a_client_conforms() {
     let memory = MemoryHarness::new();
     let origin = Running::over(memory.memory.clone(), &Settings::default()).await;
     let upstream = Arc::new(origin.client(Protocol::H2c));
-    let edge = Running::over(upstream, &Settings { region: Some("london".to_owned()), guard: None }).await;
+    let edge =
+        Running::over(upstream, &Settings { region: Some("london".to_owned()), ..Default::default() }).await;
     let harness = memory.behind(edge.client(Protocol::Http1));
     report(conformance::run_all(&harness).await);
 }
@@ -55,7 +56,8 @@ async fn a_server_over_a_client_answers_the_same_on_the_wire() {
     let memory = MemoryHarness::new();
     let origin = Running::over(memory.memory.clone(), &Settings::default()).await;
     let upstream = Arc::new(origin.client(Protocol::Http1));
-    let edge = Running::over(upstream, &Settings { region: Some("london".to_owned()), guard: None }).await;
+    let edge =
+        Running::over(upstream, &Settings { region: Some("london".to_owned()), ..Default::default() }).await;
     let harness: Arc<dyn Harness> = Arc::new(memory);
     report(wire::run_all(edge.address, &harness).await);
 }

@@ -84,7 +84,7 @@ async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
 async fn an_edge_says_in_cache_status_how_it_served() {
     let served = Served { status: CacheStatus::Expired, collapsed: true };
     let kv = Scripted(move || Ok(Answer { body: found(Value::from("v")), state: state(served) }));
-    let settings = Settings { region: Some("lon don".to_owned()), guard: None };
+    let settings = Settings { region: Some("lon don".to_owned()), ..Default::default() };
     let server = Running::over(Arc::new(kv), &settings).await;
     let answer = get(server.address, "/kv/a/b/k").await.unwrap();
     assert!(answer.contains("cache-status: nearkv-lon-don; fwd=stale; collapsed\r\n"), "{answer}");
@@ -100,7 +100,8 @@ async fn the_client_reads_back_how_an_edge_served_also_from_a_list() {
     let served = Served { status: CacheStatus::Updating, collapsed: false };
     let kv = Scripted(move || Ok(Answer { body: found(Value::from("v")), state: state(served) }));
     let server =
-        Running::over(Arc::new(kv), &Settings { region: Some("tokyo".to_owned()), guard: None }).await;
+        Running::over(Arc::new(kv), &Settings { region: Some("tokyo".to_owned()), ..Default::default() })
+            .await;
     let client = server.client(Protocol::Http1);
     let (namespace, key) = ("a/b".parse().unwrap(), Key::new("k").unwrap());
     let read = client.get(&namespace, &key, &GetOptions::default()).await.unwrap();
@@ -212,7 +213,7 @@ async fn the_admin_listener_says_what_a_process_waits_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let admin = admin_router(Arc::new(Process { waits_for: waits_for.map(str::to_owned) }));
+        let admin = admin_router(Arc::new(Process { waits_for: waits_for.map(str::to_owned) }), None);
         let ended = tokio::spawn(serve(listener, admin, shutdown.clone()));
         let ready = get(address, "/readyz").await.unwrap();
         assert!(ready.starts_with(&format!("HTTP/1.1 {status} ")) && ready.ends_with(text), "{ready}");

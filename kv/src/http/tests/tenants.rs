@@ -61,7 +61,10 @@ impl Guarded {
         }
         let guard = Some(Arc::new(Guard::new(Arc::new(Tenants), GuardSettings::default())));
         let (kv, namespaces): (Arc<dyn Kv>, Arc<dyn Namespaces>) = (memory.clone(), memory.clone());
-        Self { memory, router: router(kv, namespaces, &Settings { region: None, guard }) }
+        Self {
+            memory,
+            router: router(kv, namespaces, &Settings { region: None, guard, ..Default::default() }),
+        }
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> (StatusCode, http::HeaderMap, Bytes) {

@@ -30,9 +30,10 @@ use kube::{
     client::{Body, ClientBuilder},
     core::Request as ApiRequest,
 };
-use nearkv::{Clock, Random};
+use nearkv::{Clock, Random, telemetry};
 use prost::Message;
 use tokio::time::timeout;
+use tower::util::MapRequestLayer;
 
 use self::{clock::Skew, merge::Merge};
 use super::{
@@ -53,6 +54,12 @@ const METADATA: &str =
     "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json;q=0.5";
 /// A list of metadata.
 const METADATA_LIST: &str = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json;q=0.5";
+
+/// Tells the API server which trace a request belongs to (W3C Trace Context).
+fn trace(mut request: Request<Body>) -> Request<Body> {
+    telemetry::inject(request.headers_mut());
+    request
+}
 
 /// The ConfigMaps of a cluster. Cheap to clone.
 #[derive(Clone)]
@@ -81,7 +88,10 @@ impl Cluster {
     ) -> kube::Result<Self> {
         let skew = Skew::new(clock);
         config.default_retry = false;
-        let client = ClientBuilder::try_from(config)?.with_layer(&skew).build();
+        let client = ClientBuilder::try_from(config)?
+            .with_layer(&skew)
+            .with_layer(&MapRequestLayer::new(trace))
+            .build();
         Ok(Self { client, folders: folders.into(), skew, random })
     }
 

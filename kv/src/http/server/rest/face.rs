@@ -17,7 +17,7 @@ use crate::{
     access::{Guard, GuardedNamespaces},
     http::{
         paths::{decode, decode_key},
-        server::{face::Asked, upload::Upload},
+        server::{face::Asked, operation, upload::Upload},
     },
 };
 
@@ -48,21 +48,31 @@ impl RestFace {
         Self { kv, namespaces, guard, ids }
     }
 
-    /// Answers a request whose path is below [`BASE`].
-    pub(in crate::http::server) async fn answer(&self, request: Request<Body>) -> Response {
+    /// Answers a request whose path is below [`BASE`]; `told` becomes the operation that it asks for.
+    pub(in crate::http::server) async fn answer(
+        &self,
+        request: Request<Body>,
+        told: &mut operation::Operation,
+    ) -> Response {
         let (parts, body) = request.into_parts();
         let upload = Upload::new(body, &parts.headers);
-        match self.dispatch(&parts, upload.as_ref()).await {
+        match self.dispatch(&parts, upload.as_ref(), told).await {
             Ok(response) if parts.method == Method::HEAD => response.map(|_| Body::empty()),
             Ok(response) => response,
             Err(fault) => envelope::failure(fault, upload),
         }
     }
 
-    async fn dispatch(&self, parts: &Parts, upload: Option<&Upload>) -> Result<Response, Fault> {
+    async fn dispatch(
+        &self,
+        parts: &Parts,
+        upload: Option<&Upload>,
+        told: &mut operation::Operation,
+    ) -> Result<Response, Fault> {
         let path = parts.uri.path();
         let inner = path.strip_prefix(BASE).unwrap_or(path);
         let route = Route::of(inner).ok_or_else(Fault::no_route)?;
+        *told = operation::Operation::Account;
         let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
         let asked = Asked { headers: &parts.headers, query: parts.uri.query().unwrap_or_default() };
         let (account, place) = match route {
@@ -85,8 +95,10 @@ impl RestFace {
                 return self.account(&account).await.map_err(of(Operation::Account));
             }
         };
+        *told = operation::Operation::Unknown;
         let account = account_of(account).ok_or_else(|| Fault::bad_account(path))?;
         let operation = operation(method, place).ok_or_else(|| Fault::method(place.methods()))?;
+        *told = operation.into();
         let with_body = parts.method != Method::HEAD;
         let call = Call { account: &account, asked: &asked, upload, with_body };
         self.perform(operation, place, &call).await.map_err(of(operation))

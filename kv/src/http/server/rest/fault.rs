@@ -3,7 +3,7 @@
 
 use http::StatusCode;
 
-use crate::{Error, Reason};
+use crate::{Error, Reason, http::server::operation};
 
 /// An operation by the name that stands before its errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,27 @@ impl Operation {
             Self::BulkPut => "bulk put",
             Self::BulkRemove => "bulk remove keys",
             Self::BulkGet => "bulk get keys",
+        }
+    }
+}
+
+impl From<Operation> for operation::Operation {
+    fn from(operation: Operation) -> Self {
+        match operation {
+            Operation::Account => Self::Account,
+            Operation::ListNamespaces => Self::ListNamespaces,
+            Operation::GetNamespace => Self::GetNamespace,
+            Operation::CreateNamespace => Self::CreateNamespace,
+            Operation::RenameNamespace => Self::RenameNamespace,
+            Operation::RemoveNamespace => Self::DeleteNamespace,
+            Operation::ListKeys => Self::List,
+            Operation::Get => Self::Get,
+            Operation::GetMetadata => Self::GetMetadata,
+            Operation::Put => Self::Put,
+            Operation::RemoveKey => Self::Delete,
+            Operation::BulkPut => Self::BulkPut,
+            Operation::BulkRemove => Self::BulkDelete,
+            Operation::BulkGet => Self::BulkGet,
         }
     }
 }
