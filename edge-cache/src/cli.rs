@@ -1,6 +1,6 @@
 //! The command line of `nearkv-edge-cache`. Every flag has an environment variable (design §3).
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use nearkv::telemetry::TelemetryArgs;
@@ -57,6 +57,10 @@ pub struct Args {
     /// The log, and traces.
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
+    /// How long a process that was told to end still serves, no longer ready, in seconds: until Services send nobody
+    /// here any more.
+    #[arg(long, env = "NEARKV_SHUTDOWN_DELAY", value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub shutdown_delay: Duration,
 }
 
 impl Args {
@@ -74,6 +78,10 @@ pub enum AuthMode {
     Off,
     /// A token is needed.
     On,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).map_err(|_| "a whole number of seconds is needed".to_owned())
 }
 
 /// A size in bytes: digits, and one of the suffixes of Kubernetes quantities that make sense for memory.

@@ -10,6 +10,7 @@ use nearkv::{
     http::server::{self, Admin, Requests},
     telemetry::LogFilter,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{EdgeCache, Settings};
 
@@ -79,9 +80,15 @@ impl<K: Kv> Region<K> {
 
     /// `/livez`, `/readyz` and `/metrics`, for an admin listener. Ready once upstream has answered for the first
     /// time, and from then on: an edge whose origin goes away still has its cache. `upstream` names it in what
-    /// `/readyz` says until then; `log` is what `/log` tells and changes.
-    pub fn admin_router(&self, upstream: &str, log: Option<LogFilter>) -> Router {
-        let admin = EdgeAdmin { cache: self.cache.clone(), upstream: upstream.to_owned() };
+    /// `/readyz` says until then; not ready from `leaving` on. `log` is what `/log` tells and changes.
+    pub fn admin_router(
+        &self,
+        upstream: &str,
+        log: Option<LogFilter>,
+        leaving: &CancellationToken,
+    ) -> Router {
+        let admin =
+            EdgeAdmin { cache: self.cache.clone(), upstream: upstream.to_owned(), leaving: leaving.clone() };
         server::admin_router(Arc::new(admin), log)
     }
 }
@@ -89,10 +96,14 @@ impl<K: Kv> Region<K> {
 struct EdgeAdmin<K> {
     cache: EdgeCache<K>,
     upstream: String,
+    leaving: CancellationToken,
 }
 
 impl<K: Kv> Admin for EdgeAdmin<K> {
     fn waits_for(&self) -> Option<String> {
+        if self.leaving.is_cancelled() {
+            return Some("its end: shutting down".to_owned());
+        }
         let ready = self.cache.has_heard_from_upstream();
         (!ready).then(|| format!("the first answer of {}", self.upstream))
     }

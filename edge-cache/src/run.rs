@@ -8,7 +8,7 @@ use nearkv::{
     http::{
         Client,
         client::{ClientError, ClientSettings, Credentials},
-        server::{ServeError, Tls, TlsError, serve, serve_tls},
+        server::{ServeError, Tls, TlsError, serve, serve_with_farewell},
     },
     telemetry::LogFilter,
 };
@@ -76,8 +76,9 @@ pub async fn run(args: Args, log: LogFilter) -> Result<(), RunError> {
     }
 }
 
-/// Runs an edge until `stop`: then no more connections are taken, requests in flight are answered, writes on their
-/// way are seen through, and the admin listener goes last.
+/// Runs an edge until `stop`: then it is not ready any more, but serves for the delay of the flag; after it no more
+/// connections are taken, requests in flight are answered, writes on their way are seen through, and the admin
+/// listener goes last.
 ///
 /// # Errors
 /// [`RunError`].
@@ -103,12 +104,17 @@ pub async fn run_until(args: Args, log: Option<LogFilter>, stop: CancellationTok
         "serving"
     );
 
-    let admin_stop = CancellationToken::new();
-    let admin = serve(admin, region.admin_router(&args.origin, log), admin_stop.clone());
+    let (data_stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
+    let admin = serve(admin, region.admin_router(&args.origin, log, &stop), admin_stop.clone());
     let data = async {
         let served = tokio::join!(
-            serve_tls(data, region.router(namespaces), tls, stop.clone()),
+            serve_with_farewell(data, region.router(namespaces), tls, stop.clone(), data_stop.clone()),
             first_answer(&region.cache, &stop),
+            async {
+                stop.cancelled().await;
+                sleep(args.shutdown_delay).await;
+                data_stop.cancel();
+            },
         );
         region.cache.shutdown().await;
         if let Some(guard) = guard {
@@ -117,7 +123,7 @@ pub async fn run_until(args: Args, log: Option<LogFilter>, stop: CancellationTok
         admin_stop.cancel();
         served
     };
-    let ((data, question), admin) = tokio::join!(data, admin);
+    let ((data, question, ()), admin) = tokio::join!(data, admin);
     data?;
     admin?;
     question.map_err(RunError::Question)

@@ -97,6 +97,10 @@ pub struct RunArgs {
     /// The log, and traces.
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
+    /// How long a process that was told to end still serves, no longer ready, in seconds: until Services send nobody
+    /// here any more.
+    #[arg(long, env = "NEARKV_SHUTDOWN_DELAY", default_value = "1", value_name = "SECONDS", value_parser = seconds)]
+    pub shutdown_delay: Duration,
 }
 
 /// Whether callers are asked who they are.

@@ -4,6 +4,7 @@
 //! `NEARKV_TEST_KUBECONFIG` names another cluster to run the same tests against; then nothing is
 //! started here.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -143,7 +144,7 @@ impl Starting {
     async fn api_server(&self, etcd_url: &str, key: &ServiceAccountKey) -> Result<(Process, Kubeconfig)> {
         let port = free_port()?;
         let certificates = self.folder.join("certificates");
-        let kubeconfig = Kubeconfig::new(self.folder.join("kubeconfig"), port);
+        let kubeconfig = Kubeconfig::new(self.folder.join("kubeconfig"), (Ipv4Addr::LOCALHOST, port).into());
         let tokens = self.folder.join("tokens.csv");
         std::fs::write(&tokens, kubeconfig.token_file()).map_err(HarnessError::io("write", &tokens))?;
         let mut api_server = self

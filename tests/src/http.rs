@@ -13,9 +13,17 @@ pub fn client() -> reqwest::Client {
 
 /// A new client for requests that take long by themselves.
 pub fn patient_client(limit: Duration) -> reqwest::Client {
+    build(reqwest::Client::builder().timeout(limit))
+}
+
+/// A new client that makes a connection for each request.
+pub fn client_without_keep_alive() -> reqwest::Client {
+    build(reqwest::Client::builder().timeout(REQUEST_LIMIT).pool_max_idle_per_host(0))
+}
+
+fn build(builder: reqwest::ClientBuilder) -> reqwest::Client {
     install_crypto();
-    reqwest::Client::builder()
-        .timeout(limit)
+    builder
         .build()
         // The builder fails without a TLS provider, which was just installed; the default client
         // would fail the same way.

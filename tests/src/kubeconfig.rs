@@ -1,5 +1,6 @@
 //! The kubeconfig of a control plane that was started here, and clients made from one.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use kube::config::KubeConfigOptions;
@@ -10,14 +11,14 @@ use crate::error::{HarnessError, Result};
 #[derive(Debug)]
 pub(crate) struct Kubeconfig {
     path: PathBuf,
-    port: u16,
+    server: SocketAddr,
     token: String,
 }
 
 impl Kubeconfig {
-    /// Of an API server on loopback `port`, with a new token; written to `path` by [`Kubeconfig::write`].
-    pub(crate) fn new(path: PathBuf, port: u16) -> Kubeconfig {
-        Kubeconfig { path, port, token: format!("{:032x}", rand::random::<u128>()) }
+    /// Of an API server at `server`, with a new token; written to `path` by [`Kubeconfig::write`].
+    pub(crate) fn new(path: PathBuf, server: SocketAddr) -> Kubeconfig {
+        Kubeconfig { path, server, token: format!("{:032x}", rand::random::<u128>()) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -30,12 +31,12 @@ impl Kubeconfig {
     }
 
     pub(crate) fn write(&self, certificate: &Path) -> Result<()> {
-        let Kubeconfig { path, port, token } = self;
+        let Kubeconfig { path, server, token } = self;
         let content = format!(
             "apiVersion: v1\n\
              kind: Config\n\
              clusters:\n\
-             - {{name: test, cluster: {{server: \"https://127.0.0.1:{port}\", certificate-authority: \"{}\"}}}}\n\
+             - {{name: test, cluster: {{server: \"https://{server}\", certificate-authority: \"{}\"}}}}\n\
              users:\n\
              - {{name: admin, user: {{token: \"{token}\"}}}}\n\
              contexts:\n\

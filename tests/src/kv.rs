@@ -37,6 +37,16 @@ impl Kv {
         Kv { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// The same, without a token.
+    pub fn without_token(&self) -> Kv {
+        Kv { token: None, ..self.clone() }
+    }
+
+    /// The same, but with a new connection for each request.
+    pub fn without_keep_alive(self) -> Kv {
+        Kv { client: crate::http::client_without_keep_alive(), ..self }
+    }
+
     /// GET of a key, which must not need percent-encoding.
     ///
     /// # Errors

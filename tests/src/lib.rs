@@ -6,6 +6,7 @@
 pub mod assets;
 pub mod bench;
 pub mod binaries;
+pub mod cluster;
 pub mod control_plane;
 pub mod error;
 pub mod eventually;
@@ -27,8 +28,10 @@ pub mod reach;
 pub mod rounds;
 pub mod scenario;
 mod service_account_key;
+pub mod tool;
 mod watchdog;
 
+pub use cluster::Cluster;
 pub use control_plane::{ControlPlane, Options};
 pub use error::{HarnessError, Result};
 pub use eventually::eventually;

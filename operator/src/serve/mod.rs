@@ -62,8 +62,8 @@ pub enum ServeError {
     Part(String),
 }
 
-/// Serves and reconciles until SIGTERM or Ctrl-C, then ends in order: `/readyz` turns, requests in flight are
-/// answered, rounds and commits in progress are finished, the Lease is given back.
+/// Serves and reconciles until SIGTERM or Ctrl-C, then ends in order: `/readyz` turns, requests are answered for a
+/// while longer and those in flight to their end, rounds and commits in progress are finished, the Lease is given back.
 ///
 /// # Errors
 /// [`ServeError`].
@@ -141,11 +141,12 @@ pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
     admin.add_fallible(server::serve(admin_listener, admin_router, admin.token()));
     let settings = server::Settings { region: None, guard: guard.clone(), requests };
     let router = router(origin, managed, &settings);
-    data.add_fallible(server::serve_tls(data_listener, router, tls, data.token()));
+    let leaving = readiness.clone();
+    data.add_fallible(server::serve_with_farewell(data_listener, router, tls, leaving, data.token()));
     questions.add(end_of_questions(guard, authority, questions.token()));
 
     let stages = vec![data, questions, reconciling, election, storage, admin];
-    supervise(stages, &readiness, signals).await.map_err(ServeError::Part)
+    supervise(stages, &readiness, args.shutdown_delay, signals).await.map_err(ServeError::Part)
 }
 
 fn guard(args: &RunArgs, authority: &Arc<ClusterAuthority>) -> Option<Arc<Guard>> {

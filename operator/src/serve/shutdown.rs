@@ -11,10 +11,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Between the turn of `/readyz` and the end of the data listener: by then Services send nobody here any more.
-const READINESS_PAUSE: Duration = Duration::from_secs(1);
-/// For all that follows; the data listener's own limit for requests in flight is 20 s, and Kubernetes kills
-/// after 30 s.
+/// For all that follows the delay; the data listener's own limit for requests in flight is 20 s, and Kubernetes kills
+/// 30 s after the signal by default.
 const LIMIT: Duration = Duration::from_secs(26);
 
 /// Parts of the process that end together.
@@ -65,14 +63,15 @@ impl Stage {
     }
 }
 
-/// Waits for a signal or for a part that fails; then ends the stages in their order, after `readiness` was told.
-/// A second signal drops what has not ended.
+/// Waits for a signal or for a part that fails; then ends the stages in their order, `delay` after `readiness` was
+/// told: by then Services send nobody here any more. A second signal drops what has not ended.
 ///
 /// # Errors
 /// What has failed.
 pub(super) async fn supervise(
     mut stages: Vec<Stage>,
     readiness: &CancellationToken,
+    delay: Duration,
     mut signals: Signals,
 ) -> Result<(), String> {
     let first_failure = future::select_all(stages.iter_mut().map(|stage| stage.failure().boxed()));
@@ -86,13 +85,13 @@ pub(super) async fn supervise(
     }
     readiness.cancel();
     let ordered = async {
-        sleep(READINESS_PAUSE).await;
+        sleep(delay).await;
         for stage in &mut stages {
             stage.end().await;
         }
     };
     tokio::select! {
-        ended = timeout(LIMIT, ordered) => if ended.is_err() {
+        ended = timeout(delay + LIMIT, ordered) => if ended.is_err() {
             tracing::warn!("parts that did not end in time are dropped");
         },
         () = signals.next() => tracing::warn!("a second signal: parts that have not ended are dropped"),

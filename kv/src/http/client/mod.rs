@@ -60,9 +60,10 @@ impl Client {
     /// # Errors
     /// [`ClientError`] for a base that is no HTTP URL, and where TLS cannot be set up.
     pub fn new(base: &str, settings: &ClientSettings) -> Result<Self, ClientError> {
+        let base = settings::base(base)?;
         Ok(Self {
-            http: settings.build()?,
-            base: settings::base(base)?,
+            http: settings.build(&base)?,
+            base,
             read_timeout: settings.read_timeout,
             credentials: Credentials::None,
         })

@@ -78,7 +78,8 @@ pub enum ClientError {
 }
 
 impl ClientSettings {
-    pub(super) fn build(&self) -> Result<reqwest::Client, ClientError> {
+    /// The client of an upstream at `base`.
+    pub(super) fn build(&self, base: &str) -> Result<reqwest::Client, ClientError> {
         // TLS needs a process-wide provider of cryptography; if there is one already, it is kept.
         let _kept = rustls::crypto::ring::default_provider().install_default();
         let builder = reqwest::Client::builder()
@@ -92,6 +93,9 @@ impl ClientSettings {
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_CONNECTIONS);
+        // Nothing of a plain upstream is verified, and an image FROM scratch has no certificates: to load the system's
+        // would fail there.
+        let builder = if base.starts_with("http://") { builder.tls_certs_only([]) } else { builder };
         let builder = match self.protocol {
             Protocol::Http1 => builder.http1_only(),
             Protocol::H2c => builder

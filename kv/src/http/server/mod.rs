@@ -31,7 +31,7 @@ pub use admin::{Admin, admin_router};
 pub use question::ACCESS_PATH;
 pub use reply::refusal;
 pub use requests::Requests;
-pub use serve::{ServeError, serve, serve_tls};
+pub use serve::{ServeError, serve, serve_with_farewell};
 pub use tls::{Tls, TlsError};
 
 use crate::{

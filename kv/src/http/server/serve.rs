@@ -3,7 +3,8 @@
 
 use std::{io, time::Duration};
 
-use axum::Router;
+use axum::{Router, response::Response};
+use http::{HeaderValue, header};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::{
@@ -20,6 +21,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tower::util::MapResponse;
 
 use super::tls::Tls;
 
@@ -57,17 +59,22 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
-    serve_tls(listener, router, None, shutdown).await
+    serve_with_farewell(listener, router, None, shutdown.clone(), shutdown).await
 }
 
-/// [`serve`] over TLS, if it is given.
+/// As [`serve`], over TLS if it is given, and with time to part: between `leaving` and `shutdown` connections are still
+/// taken, and every answer asks its client to connect anew for the next request (`Connection: close`, RFC 9112 §9.6).
+///
+/// A listener that closes idle HTTP/1.1 connections may close one on which a request is just arriving, and that
+/// request fails. Clients that were asked before have left by themselves; HTTP/2 has its own farewell for it.
 ///
 /// # Errors
 /// As for [`serve`].
-pub async fn serve_tls(
+pub async fn serve_with_farewell(
     listener: TcpListener,
     router: Router,
     tls: Option<Tls>,
+    leaving: CancellationToken,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Listener)?;
@@ -93,10 +100,15 @@ pub async fn serve_tls(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "failed to set TCP_NODELAY");
         }
-        let (builder, watcher, router) = (builder.clone(), graceful.watcher(), router.clone());
+        let talk = Talk {
+            builder: builder.clone(),
+            watcher: graceful.watcher(),
+            router: router.clone(),
+            leaving: leaving.clone(),
+        };
         match &tls {
-            None => connections.spawn(converse(builder, watcher, stream, router)),
-            Some(tls) => connections.spawn(converse_secretly(builder, watcher, stream, tls.clone(), router)),
+            None => connections.spawn(talk.converse(stream)),
+            Some(tls) => connections.spawn(talk.converse_secretly(stream, tls.clone())),
         };
     }
     drop(listener);
@@ -118,28 +130,38 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-async fn converse<S>(builder: auto::Builder<TokioExecutor>, watcher: Watcher, stream: S, router: Router)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = TowerToHyperService::new(router);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    // A client that goes away, and an answer that had to be aborted, are no events.
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(error, "connection ended");
-    }
-}
-
-async fn converse_secretly(
+/// One connection's share of the server.
+struct Talk {
     builder: auto::Builder<TokioExecutor>,
     watcher: Watcher,
-    stream: TcpStream,
-    tls: Tls,
     router: Router,
-) {
-    match timeout(HANDSHAKE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => converse(builder, watcher, stream, router).await,
-        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    leaving: CancellationToken,
+}
+
+impl Talk {
+    async fn converse<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Talk { builder, watcher, router, leaving } = self;
+        let service = TowerToHyperService::new(MapResponse::new(router, move |mut answer: Response| {
+            if leaving.is_cancelled() {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }));
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        // A client that goes away, and an answer that had to be aborted, are no events.
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(error, "connection ended");
+        }
+    }
+
+    async fn converse_secretly(self, stream: TcpStream, tls: Tls) {
+        match timeout(HANDSHAKE, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.converse(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     Answer, BulkOutcome, CacheStatus, DeleteOptions, Entry, Error, Freshness, GetOptions, Incarnation,
     ListOptions, Lookup, Mutation, Page, PutOptions, ReadOptions, Reason, Served, State, Value, Version,
-    http::server::{Admin, admin_router},
+    http::server::{Admin, admin_router, serve_with_farewell},
 };
 
 /// Answers every read with what a function makes of its number.
@@ -189,6 +189,31 @@ async fn shutdown_ends_idle_connections_and_lets_requests_in_flight_end() {
     proceed.notify_one();
     assert!(request.await.unwrap().unwrap().ends_with("\r\n\r\nlate"));
     server.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_leaving_still_answers_and_asks_its_clients_to_go() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (leaving, shutdown) = (CancellationToken::new(), CancellationToken::new());
+    let admin = admin_router(Arc::new(Process { waits_for: None }), None);
+    let ended = tokio::spawn(serve_with_farewell(listener, admin, None, leaving.clone(), shutdown.clone()));
+    let mut kept = TcpStream::connect(address).await.unwrap();
+    let mut ask = async || {
+        kept.write_all(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        let mut answer = [0; 1024];
+        let length = kept.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    };
+    let before = ask().await;
+    assert!(before.ends_with("ok\n") && !before.contains("connection: close"), "{before}");
+    leaving.cancel();
+    let after = ask().await;
+    assert!(after.ends_with("ok\n") && after.contains("connection: close"), "{after}");
+    assert_eq!(kept.read(&mut [0; 1]).await.unwrap(), 0, "and closes after that answer");
+    assert!(get(address, "/livez").await.unwrap().ends_with("ok\n"), "whoever comes anew is answered");
+    shutdown.cancel();
+    ended.await.unwrap().unwrap();
 }
 
 struct Process {

@@ -1,0 +1,3 @@
+module nearkv.dev/tests/node/pause
+
+go 1.26.8

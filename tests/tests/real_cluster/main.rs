@@ -1,0 +1,40 @@
+//! A release on a real cluster, from `helm install` to `helm uninstall`: pods that run, Services, DNS, a port-forward,
+//! and every pod replaced under load. One cluster and one release for all of it, in the order of a release's life.
+//!
+//! Needs root on Linux, for the namespaces of the node (`tests/node`); where that is not given the test fails and says so.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy sees only functions marked as tests as such, not their helpers"
+)]
+
+mod load;
+mod release;
+mod replaced;
+mod toggles;
+mod tour;
+
+use nearkv_tests::Cluster;
+use nearkv_tests::cluster::Images;
+
+use release::Release;
+
+#[test]
+fn a_release_is_installed_used_replaced_under_load_and_uninstalled() {
+    let cluster = Cluster::start(&Images::find().unwrap()).unwrap();
+    cluster
+        .enter(async || {
+            let release = Release::install(&cluster).await;
+            release.test().await;
+            tour::pods_read_by_the_services_dns_name_as_rbac_permits(&release).await;
+            tour::a_write_in_one_region_is_read_in_the_other(&release).await;
+            tour::kubectl_kv_reaches_a_pod_through_its_port_forward(&release).await;
+            release.say_memory().await;
+            replaced::every_pod_is_deleted_in_turn_and_no_read_fails(&release).await;
+            replaced::the_release_is_upgraded_and_rolled_back_and_no_read_fails(&release).await;
+            release.uninstall_keeps_the_data().await;
+            toggles::every_toggle_is_on_once(&release).await;
+        })
+        .unwrap();
+}
