@@ -201,7 +201,7 @@ mod tests {
         for linked in ["nearkv", "moka", "tokio", "mimalloc", "rustls"] {
             assert!(names.contains(&linked), "{linked} is not in {names:?}");
         }
-        for other in ["nearkv-edge-cache", "kube", "tempfile", "imbl"] {
+        for other in ["nearkv-edge-cache", "kube", "hdrhistogram", "imbl"] {
             assert!(!names.contains(&other), "{other} is in {names:?}");
         }
         assert_eq!(bill["metadata"]["component"]["name"], "nearkv-edge-cache");
