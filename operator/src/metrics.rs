@@ -107,7 +107,8 @@ impl Metrics {
         self.rounds.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// Counts how long a step of a round took: `read`, `dereference`, `apply`, `status`, or the whole `round`.
+    /// Counts how long a step of a round took: `read`, `dereference`, `apply`, `binding`,
+    /// `status`, or the whole `round`.
     pub(crate) fn step(&self, step: &'static str, took: Duration) {
         self.steps.get_or_create(&Step { step }).observe(took.as_secs_f64());
     }

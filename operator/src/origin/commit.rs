@@ -42,8 +42,9 @@ impl Space {
                 let (started, size, busy) = (Instant::now(), batch.len(), pace.is_busy());
                 let span = batch.span();
                 let contended = self.commit(&mut batch, &mut aside, busy).instrument(span).await;
-                pace.committed(started.elapsed(), size);
-                self.count_batch(started.elapsed());
+                let took = started.elapsed();
+                pace.committed(took, size);
+                self.count_batch(took);
                 if contended {
                     pace.leave_a_gap(&self.context.random).await;
                 }

@@ -40,36 +40,21 @@ fn taken(segments: &[SegmentRef]) -> usize {
     (segments.len() - left).min(MOST_SEGMENTS)
 }
 
-/// What becomes of neighbouring segments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Packed {
-    /// Stays as it is.
-    Kept(SegmentRef),
-    /// Become one.
-    Joined(Vec<SegmentRef>),
-}
-
-/// Joins small neighbours into segments of up to 64 KiB. Pure.
-fn pack(segments: &[SegmentRef]) -> Vec<Packed> {
-    let is_small = |segment: &SegmentRef| segment.bytes < KEPT_BYTES;
+/// Which neighbours become one: small ones, up to 64 KiB together. A segment alone stays as it is. Pure.
+fn pack(segments: &[SegmentRef]) -> Vec<Vec<SegmentRef>> {
+    let are_small = |segments: &[SegmentRef]| segments.iter().all(|segment| segment.bytes < KEPT_BYTES);
     let bytes = |segments: &[SegmentRef]| segments.iter().map(|segment| segment.bytes).sum::<u64>();
-    let mut packed: Vec<Packed> = Vec::new();
+    let mut packed: Vec<Vec<SegmentRef>> = Vec::new();
     for segment in segments {
         match packed.last_mut() {
-            Some(Packed::Joined(small))
-                if is_small(segment) && bytes(small) + segment.bytes <= PART_BYTES as u64 =>
+            Some(small)
+                if are_small(small)
+                    && segment.bytes < KEPT_BYTES
+                    && bytes(small) + segment.bytes <= PART_BYTES as u64 =>
             {
                 small.push(segment.clone());
             }
-            _ if is_small(segment) => packed.push(Packed::Joined(vec![segment.clone()])),
-            _ => packed.push(Packed::Kept(segment.clone())),
-        }
-    }
-    for alone in &mut packed {
-        if let Packed::Joined(small) = alone
-            && let [segment] = &small[..]
-        {
-            *alone = Packed::Kept(segment.clone());
+            _ => packed.push(vec![segment.clone()]),
         }
     }
     packed
@@ -90,17 +75,15 @@ pub(super) async fn prepare(
     let mut drafts = Vec::new();
     let mut segments: Vec<SegmentRef> = base.segments.iter().cloned().collect();
     for packed in pack(taken) {
-        segments.push(match packed {
-            Packed::Kept(segment) => segment,
-            Packed::Joined(small) => {
-                let first = small.first().map_or(0, |segment| segment.first);
-                let records = small.iter().map(|segment| segment.records).sum();
-                let lines = workshop.loader().lines_of(small).await?.concat();
-                let (segment, draft) = workshop.segment(first, records, lines);
-                drafts.push(draft);
-                segment
-            }
-        });
+        let [first, _, ..] = &packed[..] else {
+            segments.extend(packed);
+            continue;
+        };
+        let (first, records) = (first.first, packed.iter().map(|segment| segment.records).sum());
+        let lines = workshop.loader().lines_of(packed).await?.concat();
+        let (segment, draft) = workshop.segment(first, records, lines);
+        drafts.push(draft);
+        segments.push(segment);
     }
     let pages = base.pages.iter().cloned().collect();
     let marks = (base.checkpoint, base.expired_before);
@@ -131,20 +114,15 @@ mod tests {
     fn small_neighbours_become_full_segments_and_every_one_has_its_place() {
         let segments = chain(&[(30, 340); 13]);
         let packed = pack(&segments);
-        let small = |packed: &Packed| match packed {
-            Packed::Joined(small) => small.clone(),
-            Packed::Kept(segment) => vec![segment.clone()],
-        };
-        assert_eq!(packed.iter().flat_map(small).collect::<Vec<_>>(), segments);
-        let counts: Vec<usize> = packed.iter().map(|packed| small(packed).len()).collect();
+        assert_eq!(packed.concat(), segments);
+        let counts: Vec<usize> = packed.iter().map(Vec::len).collect();
         assert_eq!(counts, [6, 6, 1], "six of them are 61,200 bytes, seven are over 64 KiB");
-        assert!(matches!(packed[2], Packed::Kept(_)), "a copy of one would be no gain");
     }
 
     #[test]
     fn what_is_large_enough_is_taken_over_as_it_is() {
         let packed = pack(&chain(&[(5, 340), (60, 340), (5, 340), (5, 340), (190, 340)]));
-        let joined = packed.iter().filter(|part| matches!(part, Packed::Joined(_))).count();
+        let joined = packed.iter().filter(|part| part.len() > 1).count();
         assert_eq!((packed.len(), joined), (4, 1), "{packed:?}");
     }
 
