@@ -12,6 +12,7 @@ use super::{
     format::{Manifest, PART_BYTES, PageRef, Root},
     pages::{self, NewPage, PlannedPage},
     settings::SKEW_MOST,
+    sizes::Sizes,
     upkeep::{Snapshot, UpkeepError},
     workshop::Workshop,
 };
@@ -27,9 +28,7 @@ const PAGES_AT_ONCE: usize = 16;
 /// Whether the log has outgrown the pages, and the clock can be trusted to say what has ended.
 #[must_use]
 pub(super) fn is_due(root: &Root, manifest: &Manifest, clock_skew_ms: Option<i64>) -> bool {
-    let folded: u64 = manifest.segments.iter().map(|segment| segment.bytes).sum();
-    let log = folded + root.segments.iter().map(|segment| segment.bytes).sum::<u64>();
-    let pages: u64 = manifest.pages.iter().map(|page| page.bytes).sum();
+    let Sizes { log, pages, .. } = Sizes::of(root, manifest);
     log > pages.max(LOG_BYTES_LEAST)
         && clock_skew_ms.is_none_or(|skew| u128::from(skew.unsigned_abs()) <= SKEW_MOST.as_millis())
 }

@@ -17,7 +17,7 @@ use super::{
     Health, Origin, Report,
     counters::{RESULTS, Verb},
     pacing::Lane,
-    snapshot::Snapshot,
+    sizes::Sizes,
     space::Space,
 };
 
@@ -117,29 +117,9 @@ struct Shown {
     sizes: Sizes,
 }
 
-/// What its parts take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Sizes {
-    log: u64,
-    pages: u64,
-    segments: u64,
-}
-
-impl Sizes {
-    fn of(snapshot: &Snapshot) -> Self {
-        let Snapshot { root, manifest, .. } = snapshot;
-        let segments = || manifest.segments.iter().chain(&root.segments);
-        Self {
-            log: segments().map(|segment| segment.bytes).sum(),
-            pages: manifest.pages.iter().map(|page| page.bytes).sum(),
-            segments: segments().count() as u64,
-        }
-    }
-}
-
 impl Shown {
     fn of(space: Arc<Space>) -> Self {
-        let sizes = space.view().map_or_else(Sizes::default, |view| Sizes::of(&view));
+        let sizes = space.view().map_or_else(Sizes::default, |view| Sizes::of(&view.root, &view.manifest));
         Self { report: space.report(), sizes, space }
     }
 

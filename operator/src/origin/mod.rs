@@ -42,6 +42,7 @@ mod queue;
 mod read;
 mod refresh;
 mod settings;
+mod sizes;
 mod snapshot;
 mod space;
 #[cfg(test)]
