@@ -19,6 +19,7 @@ mod namespace;
 mod namespaces;
 mod operations;
 mod random;
+mod reread;
 #[cfg(feature = "server")]
 pub mod telemetry;
 #[cfg(feature = "testing")]

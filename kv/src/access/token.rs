@@ -4,23 +4,21 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    time::Duration,
+    sync::OnceLock,
 };
 
 use http::{HeaderMap, HeaderValue, header};
-use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 
-use crate::{Error, Reason};
+use crate::{Error, Reason, reread::Reread};
 
 /// The scheme in front of a token, as it is sent; a client may write it in any case (RFC 9110 §11.1).
 const SCHEME: &str = "Bearer ";
 /// Longest token that is looked at. A ServiceAccount's has about 1 KiB.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
-/// How long a token read from a file is used before the file is looked at again. Kubernetes replaces a projected
-/// token when a fifth of its lifetime, at least two minutes, is left.
-const FILE_IS_FRESH_FOR: Duration = Duration::from_secs(10);
+
+/// What a client reads where this server's own token cannot be read; which file it is, is for the log.
+const UNREADABLE: &str = "This server cannot read its own token";
 
 /// A token as a request carries it. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
@@ -105,14 +103,14 @@ fn malformed() -> Error {
 #[derive(Debug)]
 pub struct TokenFile {
     path: PathBuf,
-    read: Mutex<Option<(BearerToken, Instant)>>,
+    known: OnceLock<Reread<BearerToken>>,
 }
 
 impl TokenFile {
     /// The file at this path, which is read when a token is asked for.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), read: Mutex::new(None) }
+        Self { path: path.into(), known: OnceLock::new() }
     }
 
     /// The path.
@@ -126,30 +124,21 @@ impl TokenFile {
     /// # Errors
     /// `unavailable` (503) if it cannot be read and never could be; the last token goes on being used otherwise.
     pub fn token(&self) -> Result<BearerToken, Error> {
-        let now = Instant::now();
-        let mut read = self.read.lock();
-        if let Some((token, at)) = &*read
-            && now < *at + FILE_IS_FRESH_FOR
-        {
-            return Ok(token.clone());
+        if let Some(known) = self.known.get() {
+            return Ok(known.get(|_| self.read()));
         }
-        let text = std::fs::read_to_string(&self.path).map_err(|error| {
-            Error::new(Reason::Unavailable, "This server cannot read its own token").with_source(error)
-        });
-        match (text.and_then(|text| BearerToken::new(&text)), &mut *read) {
-            (Ok(token), read) => {
-                *read = Some((token.clone(), now));
-                Ok(token)
-            }
-            (Err(error), Some((token, at))) => {
-                tracing::warn!(path = %self.path.display(), %error, "kept the last token");
-                *at = now;
-                Ok(token.clone())
-            }
-            (Err(error), None) => {
-                tracing::warn!(path = %self.path.display(), %error, "failed to read the own token");
-                Err(Error::new(Reason::Unavailable, "This server cannot read its own token"))
-            }
-        }
+        let token = self.read().map_err(|error| {
+            tracing::warn!(path = %self.path.display(), %error, "failed to read the own token");
+            Error::new(Reason::Unavailable, UNREADABLE)
+        })?;
+        // Whoever else reads it for the first time just now reads the same.
+        self.known.get_or_init(|| Reread::new("token", &self.path, token.clone()));
+        Ok(token)
+    }
+
+    fn read(&self) -> Result<BearerToken, Error> {
+        let text = std::fs::read_to_string(&self.path)
+            .map_err(|error| Error::new(Reason::Unavailable, UNREADABLE).with_source(error))?;
+        BearerToken::new(&text)
     }
 }

@@ -1,13 +1,11 @@
 //! Whom a client trusts over TLS: the authorities in a file, which is read again when it is replaced, as a Secret's
-//! `ca.crt` is. A handshake that finds it looked at longer than ten seconds ago looks again.
+//! `ca.crt` is.
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use parking_lot::Mutex;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
@@ -17,12 +15,9 @@ use rustls::{
     crypto::ring::default_provider,
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
-use tokio::time::Instant;
 
 use super::settings::{ClientError, Protocol};
-
-/// How long the authorities are used before the file is looked at again.
-const FILE_IS_FRESH_FOR: Duration = Duration::from_secs(10);
+use crate::reread::Reread;
 
 /// A TLS configuration that trusts the authorities in `ca_file` and no others.
 pub(super) fn config(ca_file: &Path, protocol: Protocol) -> Result<ClientConfig, ClientError> {
@@ -47,26 +42,16 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl Fn(
 #[derive(Debug)]
 struct Trusted {
     path: PathBuf,
-    present: Mutex<(Arc<WebPkiServerVerifier>, Instant)>,
+    known: Reread<Arc<WebPkiServerVerifier>>,
 }
 
 impl Trusted {
     fn new(path: &Path) -> Result<Self, ClientError> {
-        let present = Mutex::new((read(path)?, Instant::now()));
-        Ok(Self { path: path.to_owned(), present })
+        Ok(Self { path: path.to_owned(), known: Reread::new("authorities", path, read(path)?) })
     }
 
     fn verifier(&self) -> Arc<WebPkiServerVerifier> {
-        let now = Instant::now();
-        let mut present = self.present.lock();
-        if now >= present.1 + FILE_IS_FRESH_FOR {
-            present.1 = now;
-            match read(&self.path) {
-                Ok(read) => present.0 = read,
-                Err(error) => tracing::warn!(%error, "kept the last authorities"),
-            }
-        }
-        Arc::clone(&present.0)
+        self.known.get(|_| read(&self.path))
     }
 }
 

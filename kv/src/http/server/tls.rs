@@ -1,15 +1,12 @@
 //! TLS towards clients, from files in the layout of cert-manager's Secrets (`tls.crt`, `tls.key`), which are read again
-//! when they are replaced. Nothing runs for that: a handshake that finds the certificate looked at longer than ten seconds
-//! ago looks again.
+//! when they are replaced.
 
 use std::{
     fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use parking_lot::Mutex;
 use rustls::{
     ServerConfig,
     crypto::ring::{default_provider, sign::any_supported_type},
@@ -18,11 +15,9 @@ use rustls::{
     sign::CertifiedKey,
 };
 use thiserror::Error;
-use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-/// How long a certificate is used before the files are looked at again. cert-manager replaces one weeks before its end.
-const FILES_ARE_FRESH_FOR: Duration = Duration::from_secs(10);
+use crate::reread::Reread;
 
 /// Why TLS cannot be served.
 #[derive(Debug, Error)]
@@ -79,31 +74,25 @@ impl fmt::Debug for Tls {
 struct Reloading {
     cert_file: PathBuf,
     key_file: PathBuf,
-    present: Mutex<(Arc<CertifiedKey>, Instant)>,
+    known: Reread<Arc<CertifiedKey>>,
 }
 
 impl Reloading {
     fn new(cert_file: &Path, key_file: &Path) -> Result<Self, TlsError> {
         let read = read(cert_file, key_file)?;
-        let present = Mutex::new((Arc::new(read), Instant::now()));
-        Ok(Self { cert_file: cert_file.to_owned(), key_file: key_file.to_owned(), present })
+        let known = Reread::new("certificate", cert_file, Arc::new(read));
+        Ok(Self { cert_file: cert_file.to_owned(), key_file: key_file.to_owned(), known })
     }
 
     fn certificate(&self) -> Arc<CertifiedKey> {
-        let now = Instant::now();
-        let mut present = self.present.lock();
-        if now >= present.1 + FILES_ARE_FRESH_FOR {
-            present.1 = now;
-            match read(&self.cert_file, &self.key_file) {
-                Ok(read) if read.cert != present.0.cert => {
-                    tracing::info!(path = %self.cert_file.display(), "the certificate was replaced");
-                    present.0 = Arc::new(read);
-                }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "kept the last certificate"),
+        self.known.get(|last| {
+            let read = read(&self.cert_file, &self.key_file)?;
+            if read.cert == last.cert {
+                return Ok(Arc::clone(last));
             }
-        }
-        Arc::clone(&present.0)
+            tracing::info!(path = %self.cert_file.display(), "the certificate was replaced");
+            Ok::<_, TlsError>(Arc::new(read))
+        })
     }
 }
 
