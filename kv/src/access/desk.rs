@@ -43,6 +43,14 @@ pub struct Held<V> {
     pub retry: Option<Instant>,
 }
 
+impl<V> Held<V> {
+    /// How long it may still be used.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+}
+
 /// How a question ended; `None` while it is on its way.
 type End<V> = Option<Result<Held<V>, Error>>;
 
@@ -117,6 +125,21 @@ where
     #[must_use]
     pub fn held(&self, key: &K) -> Option<Held<V>> {
         self.shard(key).read().held(key).cloned()
+    }
+
+    /// What is remembered, if it may be used without asking again; else the answer to `question`.
+    ///
+    /// # Errors
+    /// As of [`Desk::ask`] and [`Seat::answer`].
+    pub async fn answer<F>(self: &Arc<Self>, key: &K, question: impl FnOnce() -> F) -> Result<Held<V>, Error>
+    where
+        F: Future<Output = Result<(V, Duration), Error>> + Send + 'static,
+    {
+        let now = Instant::now();
+        match self.held(key).filter(|held| now < held.until) {
+            Some(held) => Ok(held),
+            None => self.ask(key, question)?.answer().await,
+        }
     }
 
     /// Notes that asking has failed, for whoever finds what is remembered.

@@ -115,15 +115,10 @@ impl Guard {
     /// # Errors
     /// Whatever keeps it from being decided.
     pub async fn decision(&self, token: &BearerToken, access: &Access) -> Result<Decision, Error> {
-        let (key, now) = ((token.hash(), access.clone()), Instant::now());
-        let held = match self.desk.held(&key).filter(|held| now < held.until) {
-            Some(held) => held,
-            None => {
-                let seat = self.desk.ask(&key, || self.question(token.clone(), access.clone()))?;
-                seat.answer().await.map_err(undecided)?
-            }
-        };
-        Ok(Decision { verdict: held.value, lasts: held.until.saturating_duration_since(Instant::now()) })
+        let key = (token.hash(), access.clone());
+        let held = self.desk.answer(&key, || self.question(token.clone(), access.clone())).await;
+        let held = held.map_err(undecided)?;
+        Ok(Decision { verdict: held.value, lasts: held.left() })
     }
 
     /// Gives up its questions, and waits for their tasks.
@@ -162,12 +157,16 @@ fn nobody() -> Error {
     )
 }
 
+/// The refusal while nobody who knows can be reached.
+pub(super) fn uncheckable() -> Error {
+    Error::new(Reason::Unavailable, "Who may do this cannot be checked now; try again")
+}
+
 /// Fails closed; the cause stays in the log of whoever had it.
 fn undecided(error: Error) -> Error {
     tracing::debug!(reason = error.reason().as_str(), %error, "failed to decide about a request");
     match error.reason() {
         Reason::Throttled | Reason::StoreRefused => error,
-        _ => Error::new(Reason::Unavailable, "Who may do this cannot be checked now; try again")
-            .with_retry_after(RETRY_AFTER),
+        _ => uncheckable().with_retry_after(RETRY_AFTER),
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 
-use super::{Access, Caller, Guard, Permit, Verb};
+use super::{Access, Caller, Guard, Permit, Verb, guard::uncheckable};
 use crate::{
     Answer, BulkOutcome, DeleteOptions, Entry, Error, GetOptions, Key, Kv, ListOptions, Lookup, Mutation,
-    Namespace, NamespaceId, NamespaceInfo, Namespaces, Page, PutOptions, ReadOptions, Reason, Value, Version,
+    Namespace, NamespaceId, NamespaceInfo, Namespaces, Page, PutOptions, ReadOptions, Value, Version,
 };
 
 /// A [`Kv`] behind a guard.
@@ -38,7 +38,7 @@ impl Guarded {
     ) -> Result<ReadOptions, Error> {
         match self.admit(namespace, verb).await? {
             Permit::Full => Ok(read.clone()),
-            Permit::CachedOnly if read.from_origin => Err(unreachable()),
+            Permit::CachedOnly if read.from_origin => Err(uncheckable()),
             Permit::CachedOnly => Ok(ReadOptions { only_if_cached: true, ..read.clone() }),
         }
     }
@@ -46,13 +46,9 @@ impl Guarded {
     async fn admit_write(&self, namespace: &Namespace, verb: Verb) -> Result<(), Error> {
         match self.admit(namespace, verb).await? {
             Permit::Full => Ok(()),
-            Permit::CachedOnly => Err(unreachable()),
+            Permit::CachedOnly => Err(uncheckable()),
         }
     }
-}
-
-fn unreachable() -> Error {
-    Error::new(Reason::Unavailable, "Who may do this cannot be checked now; try again")
 }
 
 #[async_trait]
@@ -63,15 +59,8 @@ impl Kv for Guarded {
         key: &Key,
         options: &GetOptions,
     ) -> Result<Answer<Lookup>, Error> {
-        match self.admit(namespace, Verb::Get).await? {
-            Permit::Full => self.kv.get(namespace, key, options).await,
-            Permit::CachedOnly if options.read.from_origin => Err(unreachable()),
-            Permit::CachedOnly => {
-                let read = ReadOptions { only_if_cached: true, ..options.read.clone() };
-                let options = GetOptions { read, if_none_match: options.if_none_match };
-                self.kv.get(namespace, key, &options).await
-            }
-        }
+        let read = self.admit_read(namespace, Verb::Get, &options.read).await?;
+        self.kv.get(namespace, key, &GetOptions { read, if_none_match: options.if_none_match }).await
     }
 
     async fn get_many(
@@ -151,7 +140,7 @@ impl GuardedNamespaces {
     async fn admit(&self, access: &Access) -> Result<(), Error> {
         match self.guard.admit(&Caller::current(), access).await? {
             Permit::Full => Ok(()),
-            Permit::CachedOnly => Err(unreachable()),
+            Permit::CachedOnly => Err(uncheckable()),
         }
     }
 

@@ -86,29 +86,22 @@ impl ClusterAuthority {
 
     /// Whose token this is, and for how long that may be believed.
     async fn identify(&self, token: &BearerToken) -> Result<(Option<Arc<Identity>>, Duration), Error> {
-        let key = token.hash();
-        let now = tokio::time::Instant::now();
-        let held = match self.identities.held(&key).filter(|held| now < held.until) {
-            Some(held) => held,
-            None => {
-                let seat = self.identities.ask(&key, || {
-                    let (client, token) = (self.client.clone(), token.clone());
-                    let (clock, most) = (self.clock.clone(), self.identified_for);
-                    async move {
-                        let review = ask(&client, TOKEN_REVIEWS, &reviews::token_review(&token)).await?;
-                        Ok(match reviews::identity(review) {
-                            Some(identity) => {
-                                let left = reviews::expiration(&token).map(|at| at.remaining(clock.now()));
-                                (Some(Arc::new(identity)), left.map_or(most, |left| left.min(most)))
-                            }
-                            None => (None, REFUSED_FOR),
-                        })
+        let question = || {
+            let (client, token) = (self.client.clone(), token.clone());
+            let (clock, most) = (self.clock.clone(), self.identified_for);
+            async move {
+                let review = ask(&client, TOKEN_REVIEWS, &reviews::token_review(&token)).await?;
+                Ok(match reviews::identity(review) {
+                    Some(identity) => {
+                        let left = reviews::expiration(&token).map(|at| at.remaining(clock.now()));
+                        (Some(Arc::new(identity)), left.map_or(most, |left| left.min(most)))
                     }
-                })?;
-                seat.answer().await?
+                    None => (None, REFUSED_FOR),
+                })
             }
         };
-        let left = held.until.saturating_duration_since(tokio::time::Instant::now());
+        let held = self.identities.answer(&token.hash(), question).await?;
+        let left = held.left();
         Ok((held.value, left))
     }
 }

@@ -29,8 +29,7 @@ pub(super) const FROM_ORIGIN: ReadOptions =
 pub(in crate::http::server) struct RestFace {
     pub(super) kv: Arc<dyn Kv>,
     pub(super) namespaces: Arc<dyn Namespaces>,
-    pub(super) guard: Option<Arc<Guard>>,
-    ids: Ids,
+    pub(super) ids: Ids,
 }
 
 impl RestFace {
@@ -45,7 +44,7 @@ impl RestFace {
             Some(guard) => Arc::new(GuardedNamespaces::new(namespaces, Arc::clone(guard))),
             None => namespaces,
         };
-        Self { kv, namespaces, guard, ids }
+        Self { kv, namespaces, ids }
     }
 
     /// Answers a request whose path is below [`BASE`]; `told` becomes the operation that it asks for.

@@ -51,7 +51,8 @@ impl Ids {
         Ok(namespace)
     }
 
-    async fn admit(&self, access: &Access) -> Result<(), Error> {
+    /// Whether the caller may go on; where there is no guard, everybody may.
+    pub(super) async fn admit(&self, access: &Access) -> Result<(), Error> {
         match &self.guard {
             Some(guard) => guard.admit(&Caller::current(), access).await.map(drop),
             None => Ok(()),
