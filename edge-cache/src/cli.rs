@@ -1,9 +1,12 @@
 //! The command line of `nearkv-edge-cache`. Every flag has an environment variable (design §3).
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Parser, ValueEnum};
-use nearkv::telemetry::TelemetryArgs;
+use clap::Parser;
+use nearkv::{
+    http::server::args::{AuthMode, DataListenerArgs},
+    telemetry::TelemetryArgs,
+};
 
 use crate::{RegionName, Settings};
 
@@ -26,13 +29,9 @@ pub struct Args {
     /// Most memory for keys, values, metadata and their overhead, in bytes or as a Kubernetes quantity.
     #[arg(long, env = "NEARKV_CACHE_SIZE", value_name = "SIZE", default_value = "256Mi", value_parser = bytes)]
     pub cache_size: u64,
-    /// The certificate chain (PEM) of the data listener, which then speaks TLS and nothing else. Read again when it is
-    /// replaced.
-    #[arg(long, env = "NEARKV_TLS_CERT_FILE", value_name = "PATH", requires = "tls_key_file")]
-    pub tls_cert_file: Option<PathBuf>,
-    /// The certificate's key (PEM).
-    #[arg(long, env = "NEARKV_TLS_KEY_FILE", value_name = "PATH", requires = "tls_cert_file")]
-    pub tls_key_file: Option<PathBuf>,
+    /// TLS, and the end.
+    #[command(flatten)]
+    pub data_listener: DataListenerArgs,
     /// The authorities (PEM) that are trusted where the origin is https. Read again when the file is replaced. Default:
     /// those of the system.
     #[arg(long, env = "NEARKV_ORIGIN_CA_FILE", value_name = "PATH")]
@@ -57,10 +56,6 @@ pub struct Args {
     /// The log, and traces.
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
-    /// How long a process that was told to end still serves, no longer ready, in seconds: until Services send nobody
-    /// here any more.
-    #[arg(long, env = "NEARKV_SHUTDOWN_DELAY", value_name = "SECONDS", default_value = "1", value_parser = seconds)]
-    pub shutdown_delay: Duration,
 }
 
 impl Args {
@@ -69,19 +64,6 @@ impl Args {
     pub fn settings(&self) -> Settings {
         Settings { cache_bytes: self.cache_size }
     }
-}
-
-/// Whether callers are asked who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AuthMode {
-    /// Everybody may do everything.
-    Off,
-    /// A token is needed.
-    On,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse().map(Duration::from_secs).map_err(|_| "a whole number of seconds is needed".to_owned())
 }
 
 /// A size in bytes: digits, and one of the suffixes of Kubernetes quantities that make sense for memory.

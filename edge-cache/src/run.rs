@@ -8,17 +8,14 @@ use nearkv::{
     http::{
         Client,
         client::{ClientError, ClientSettings, Credentials},
-        server::{ServeError, Tls, TlsError, serve, serve_with_farewell},
+        server::{ServeError, TlsError, args::AuthMode, serve, serve_with_farewell},
     },
     telemetry::LogFilter,
 };
 use tokio::{net::TcpListener, signal, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    EdgeCache, Region,
-    cli::{Args, AuthMode},
-};
+use crate::{EdgeCache, Region, cli::Args};
 
 /// Pause between two questions to an origin that has not answered yet.
 const FIRST_ANSWER_PAUSE: Duration = Duration::from_secs(1);
@@ -85,10 +82,7 @@ pub async fn run(args: Args, log: LogFilter) -> Result<(), RunError> {
 pub async fn run_until(args: Args, log: Option<LogFilter>, stop: CancellationToken) -> Result<(), RunError> {
     let client = client(&args)?;
     let settings = args.settings();
-    let tls = match (&args.tls_cert_file, &args.tls_key_file) {
-        (Some(cert), Some(key)) => Some(Tls::new(cert, key)?),
-        _ => None,
-    };
+    let tls = args.data_listener.tls()?;
     let data = listen(args.listen, "--listen").await?;
     let admin = listen(args.admin_listen, "--admin-listen").await?;
     let namespaces = Arc::new(client.clone());
@@ -112,7 +106,7 @@ pub async fn run_until(args: Args, log: Option<LogFilter>, stop: CancellationTok
             first_answer(&region.cache, &stop),
             async {
                 stop.cancelled().await;
-                sleep(args.shutdown_delay).await;
+                sleep(args.data_listener.shutdown_delay).await;
                 data_stop.cancel();
             },
         );

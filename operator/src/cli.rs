@@ -1,9 +1,12 @@
 //! The command line of `nearkv-operator`. Every flag has an environment variable.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use nearkv::telemetry::TelemetryArgs;
+use clap::{Args, Parser, Subcommand};
+use nearkv::{
+    http::server::args::{AuthMode, DataListenerArgs, seconds},
+    telemetry::TelemetryArgs,
+};
 
 use crate::{api::ByteSize, controller::binding::ServiceUrl};
 
@@ -83,13 +86,9 @@ pub struct RunArgs {
     /// How long a refusal is remembered, in seconds, at most 30: so long a new permission may have to wait.
     #[arg(long, env = "NEARKV_AUTH_REFUSED_SECONDS", default_value = "30", value_name = "SECONDS", value_parser = at_most::<30>)]
     pub auth_refused_seconds: Duration,
-    /// The certificate chain (PEM) of the data listener, which then speaks TLS and nothing else. Read again when it is
-    /// replaced.
-    #[arg(long, env = "NEARKV_TLS_CERT_FILE", value_name = "PATH", requires = "tls_key_file")]
-    pub tls_cert_file: Option<PathBuf>,
-    /// The certificate's key (PEM).
-    #[arg(long, env = "NEARKV_TLS_KEY_FILE", value_name = "PATH", requires = "tls_cert_file")]
-    pub tls_key_file: Option<PathBuf>,
+    /// TLS, and the end.
+    #[command(flatten)]
+    pub data_listener: DataListenerArgs,
     /// Where programs reach nearkv, for the Secrets of bindings: the URL of the Service over all edges. Without it no
     /// binding is made.
     #[arg(long, env = "NEARKV_SERVICE_URL", value_name = "URL")]
@@ -97,23 +96,6 @@ pub struct RunArgs {
     /// The log, and traces.
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
-    /// How long a process that was told to end still serves, no longer ready, in seconds: until Services send nobody
-    /// here any more.
-    #[arg(long, env = "NEARKV_SHUTDOWN_DELAY", default_value = "1", value_name = "SECONDS", value_parser = seconds)]
-    pub shutdown_delay: Duration,
-}
-
-/// Whether callers are asked who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AuthMode {
-    /// Everybody may do everything.
-    Off,
-    /// A token is needed.
-    On,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse().map(Duration::from_secs).map_err(|_| "a whole number of seconds is needed".to_owned())
 }
 
 fn at_most<const MOST: u64>(text: &str) -> Result<Duration, String> {

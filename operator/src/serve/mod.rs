@@ -14,7 +14,7 @@ use kube::{Client, Config};
 use nearkv::{
     Clock, Random, SystemClock,
     access::{Authority, Guard, GuardSettings},
-    http::server::{self, Requests, Tls, TlsError, admin_router, router},
+    http::server::{self, Requests, TlsError, admin_router, args::AuthMode, router},
     telemetry::LogFilter,
 };
 use tokio::{net::TcpListener, sync::watch};
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     access::ClusterAuthority,
     catalog::{KubeCatalog, Scope, follow},
-    cli::{AuthMode, RunArgs},
+    cli::RunArgs,
     controller::{self, binding::Binder, run::Controller},
     lease::{self, LeaseSettings},
     managed::Managed,
@@ -69,10 +69,7 @@ pub enum ServeError {
 /// [`ServeError`].
 pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
     let signals = Signals::install().map_err(ServeError::Signals)?;
-    let tls = match (&args.tls_cert_file, &args.tls_key_file) {
-        (Some(cert), Some(key)) => Some(Tls::new(cert, key)?),
-        _ => None,
-    };
+    let tls = args.data_listener.tls()?;
     let data_listener = listen(args.listen).await?;
     let admin_listener = listen(args.admin_listen).await?;
     let config = Config::infer().await.map_err(ServeError::Kubeconfig)?;
@@ -146,7 +143,7 @@ pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
     questions.add(end_of_questions(guard, authority, questions.token()));
 
     let stages = vec![data, questions, reconciling, election, storage, admin];
-    supervise(stages, &readiness, args.shutdown_delay, signals).await.map_err(ServeError::Part)
+    supervise(stages, &readiness, args.data_listener.shutdown_delay, signals).await.map_err(ServeError::Part)
 }
 
 fn guard(args: &RunArgs, authority: &Arc<ClusterAuthority>) -> Option<Arc<Guard>> {

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod admin;
+pub mod args;
 mod bulk;
 mod face;
 mod list;
