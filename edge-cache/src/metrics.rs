@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use nearkv::{
     CacheStatus, Error, Namespace, Reason,
     http::server::Requests,
-    metrics::{Count, MOST_KVNAMESPACES, counters, gauges, register_build, text},
+    metrics::{Count, MOST_KVNAMESPACES, counters, register_build, text, without_series},
     telemetry::SPANS,
 };
 use parking_lot::Mutex;
@@ -286,9 +286,7 @@ impl Collector for KvNamespaces {
         });
         let help = "Reads answered, by KvNamespace and cache status; gone an hour after the last read";
         counters(&mut encoder, "nearkv_edge_kvnamespace_reads", help, None, series)?;
-        let help = "KvNamespaces beyond the 1000 that have series of their own";
-        let left_out = [([], self.left_out as u64)];
-        gauges(&mut encoder, "nearkv_kvnamespaces_without_series", help, None, left_out)
+        without_series(&mut encoder, self.left_out)
     }
 }
 

@@ -122,6 +122,15 @@ pub fn gauges<'a, const N: usize, V: EncodeGaugeValue>(
     Ok(())
 }
 
+/// Writes how many KvNamespaces there are beyond [`MOST_KVNAMESPACES`], which have no series of their own.
+///
+/// # Errors
+/// As [`counters`].
+pub fn without_series(encoder: &mut DescriptorEncoder<'_>, left_out: usize) -> fmt::Result {
+    let help = format!("KvNamespaces beyond the {MOST_KVNAMESPACES} that have series of their own");
+    gauges(encoder, "nearkv_kvnamespaces_without_series", &help, None, [([], left_out as u64)])
+}
+
 /// Writes a histogram of seconds and all its series.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use nearkv::{
     Namespace,
-    metrics::{Label, MOST_KVNAMESPACES, counters, gauges, histograms},
+    metrics::{Label, MOST_KVNAMESPACES, counters, gauges, histograms, without_series},
 };
 use prometheus_client::{
     collector::Collector,
@@ -43,12 +43,11 @@ impl Collector for Exposition {
         self.limits(&mut encoder)?;
         let mut spaces = self.0.all();
         spaces.sort_by(|a, b| a.namespace.cmp(&b.namespace));
-        let left_out = spaces.len().saturating_sub(MOST_KVNAMESPACES) as u64;
+        let left_out = spaces.len().saturating_sub(MOST_KVNAMESPACES);
         spaces.truncate(MOST_KVNAMESPACES);
         let shown: Vec<Shown> = spaces.into_iter().map(Shown::of).collect();
         kvnamespaces(&mut encoder, &shown)?;
-        let help = "KvNamespaces beyond the 1000 that have series of their own";
-        gauges(&mut encoder, "nearkv_kvnamespaces_without_series", help, None, [([], left_out)])
+        without_series(&mut encoder, left_out)
     }
 }
 
