@@ -56,7 +56,7 @@ impl TryFrom<Wire> for Pair {
         let metadata = metadata.map(|raw| Metadata::parse(raw.get())).transpose();
         Ok(Self {
             value,
-            expiration: expiration_ttl.map(ExpirationRequest::Ttl).or(expiration.map(ExpirationRequest::At)),
+            expiration: ExpirationRequest::of(expiration, expiration_ttl),
             metadata: metadata.map_err(|error| at("metadata", error.to_string()))?.flatten(),
             key: Key::new(&key).map_err(|error| format!("key {key:?}: {error}"))?,
         })

@@ -42,6 +42,12 @@ pub enum ExpirationRequest {
 }
 
 impl ExpirationRequest {
+    /// What two numbers ask for.
+    #[must_use]
+    pub fn of(expiration: Option<i64>, ttl: Option<i64>) -> Option<Self> {
+        ttl.map(Self::Ttl).or(expiration.map(Self::At))
+    }
+
     /// Reads the two query parameters as they came.
     ///
     /// # Errors

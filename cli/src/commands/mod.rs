@@ -97,7 +97,7 @@ pub(crate) fn if_match(text: &str) -> Result<Condition, String> {
 
 /// When an entry shall end, of the two flags of which at most one is given.
 pub(crate) fn expiration(at: Option<i64>, ttl: Option<i64>) -> Option<ExpirationRequest> {
-    ttl.map(ExpirationRequest::Ttl).or(at.map(ExpirationRequest::At))
+    ExpirationRequest::of(at, ttl)
 }
 
 /// How messages name a key.

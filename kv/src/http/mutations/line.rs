@@ -107,9 +107,8 @@ pub(super) fn parse(line: &[u8]) -> Result<Line, Error> {
     let alone = bare && condition.is_none();
     match (put, delete, piece, whole, end) {
         (Some(key), None, None, None, None) => {
-            let expiration_ttl = expiration_ttl.map(ExpirationRequest::Ttl);
             let options = PutOptions {
-                expiration: expiration_ttl.or(expiration.map(ExpirationRequest::At)),
+                expiration: ExpirationRequest::of(expiration, expiration_ttl),
                 metadata: metadata.map(|raw| Metadata::parse(raw.get())).transpose()?.flatten(),
                 condition,
             };

@@ -95,7 +95,7 @@ fn put(element: Element) -> Result<Mutation, Error> {
     let value = long.unwrap_or_else(|| Spooled::Held(Bytes::from(value.into_owned())));
     let value = value.into_value(&key, base64.unwrap_or_default())?;
     let options = PutOptions {
-        expiration: expiration_ttl.map(ExpirationRequest::Ttl).or(expiration.map(ExpirationRequest::At)),
+        expiration: ExpirationRequest::of(expiration, expiration_ttl),
         metadata: metadata.map(|raw| Metadata::parse(raw.get())).transpose()?.flatten(),
         condition: None,
     };
