@@ -117,8 +117,7 @@ impl<K: Kv> Shared<K> {
         let read = ReadOptions {
             cache_ttl: ask.cache_ttl,
             min_version: ask.min_version(),
-            from_origin: false,
-            only_if_cached: false,
+            ..ReadOptions::default()
         };
         match slot {
             Slot::Entry(namespace, key) => {

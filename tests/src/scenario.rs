@@ -97,6 +97,15 @@ impl Scenario {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
+    /// Waits until no ConfigMap of `settings` is left.
+    pub async fn until_all_data_are_gone(&self) -> Result<()> {
+        eventually("all data are gone", async || {
+            let left = self.config_maps(None).await.map_err(|error| error.to_string())?;
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        })
+        .await
+    }
+
     /// `settings` at one server.
     pub fn settings(&self, server: &Server) -> Kv {
         Kv::new(server.kv(self.namespace.name(), "settings"))

@@ -1,6 +1,5 @@
 //! From development mode to a cluster: `kubectl apply` of the state directory, and the operator takes the data up.
 
-use nearkv_tests::eventually::eventually;
 use nearkv_tests::folders::new_folder;
 use nearkv_tests::nearkv::{Dev, STOP_LIMIT};
 use nearkv_tests::scenario::Scenario;
@@ -51,11 +50,6 @@ async fn the_state_directory_of_development_mode_is_applied_to_a_cluster_with_al
     // They are the cluster's once the condition says so: they go with the KvNamespace.
     scenario.wait_for("DeletionPolicyInForce").await.unwrap();
     scenario.namespace.kubectl(&["delete", "kvns", "settings"]).await.unwrap();
-    eventually("all data are gone", async || {
-        let left = scenario.config_maps(None).await.map_err(|error| error.to_string())?;
-        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
-    })
-    .await
-    .unwrap();
+    scenario.until_all_data_are_gone().await.unwrap();
     scenario.end().await.unwrap();
 }

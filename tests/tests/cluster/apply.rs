@@ -59,12 +59,7 @@ async fn a_deleted_kvnamespace_takes_every_configmap_with_it() {
 
     scenario.namespace.kubectl(&["delete", "kvns", "settings"]).await.unwrap();
 
-    eventually("no ConfigMap of it", async || match scenario.config_maps(None).await {
-        Ok(names) if names.is_empty() => Ok(()),
-        other => Err(format!("{other:?}")),
-    })
-    .await
-    .unwrap();
+    scenario.until_all_data_are_gone().await.unwrap();
     eventually("No such KvNamespace", async || match settings.get("site_title").await {
         Ok(answer) if answer.status == 400 && answer.body.starts_with("No such KvNamespace") => Ok(()),
         other => Err(format!("{other:?}")),

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use nearkv_tests::Scenario;
 use nearkv_tests::folders::new_folder;
-use nearkv_tests::{Scenario, eventually};
 use tokio::process::Command;
 
 use crate::documents::read;
@@ -49,12 +49,7 @@ async fn what_was_backed_up_as_documented_is_there_after_a_restore_as_documented
     run(&scenario, &folder, &backup).await;
 
     scenario.namespace.kubectl(&["delete", "kvns", "settings"]).await.unwrap();
-    eventually("all data are gone", async || {
-        let left = scenario.config_maps(None).await.map_err(|error| error.to_string())?;
-        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
-    })
-    .await
-    .unwrap();
+    scenario.until_all_data_are_gone().await.unwrap();
     run(&scenario, &folder, &restore).await;
     for number in 0..KEYS {
         let value = settings.get(&format!("key-{number}")).await.unwrap().value().unwrap();

@@ -5,43 +5,40 @@ use nearkv_tests::eventually;
 
 use crate::release::{Release, SYSTEM};
 
-/// What the values name that this cluster does not have: kinds of Prometheus' operator, and a PriorityClass.
-const NEEDED: &str = "
+/// What the values name that this cluster does not have, besides kinds of Prometheus' operator.
+const PRIORITY_CLASS: &str = "
 apiVersion: scheduling.k8s.io/v1
 kind: PriorityClass
 metadata: {name: high}
 value: 1000
----
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: servicemonitors.monitoring.coreos.com}
-spec:
-  group: monitoring.coreos.com
-  names: {kind: ServiceMonitor, plural: servicemonitors}
-  scope: Namespaced
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
----
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: prometheusrules.monitoring.coreos.com}
-spec:
-  group: monitoring.coreos.com
-  names: {kind: PrometheusRule, plural: prometheusrules}
-  scope: Namespaced
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 ";
+
+/// A CustomResourceDefinition of Prometheus' operator, for objects that nobody looks at.
+fn definition(plural: &str, kind: &str) -> String {
+    format!(
+        "
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {plural}.monitoring.coreos.com}}
+spec:
+  group: monitoring.coreos.com
+  names: {{kind: {kind}, plural: {plural}}}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+"
+    )
+}
 
 pub(crate) async fn every_toggle_is_on_once(release: &Release<'_>) {
     let kubectl = release.cluster.kubectl();
-    kubectl.apply("default", NEEDED).await.unwrap();
+    let kinds = [("servicemonitors", "ServiceMonitor"), ("prometheusrules", "PrometheusRule")];
+    let kinds = kinds.map(|(plural, kind)| definition(plural, kind)).concat();
+    kubectl.apply("default", &format!("{PRIORITY_CLASS}{kinds}")).await.unwrap();
     let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"];
     kubectl.run(&established).await.unwrap();
     let everything = chart().join("ci/everything-values.yaml").display().to_string();
