@@ -1,6 +1,6 @@
 //! A value on its way through a pair: in memory while it is short, in an unnamed temporary file from then on. What
 //! belongs to it, its key and whether it is base64, may stand behind it, and has to be known before any of it is
-//! written (docs/decisions/0006).
+//! written (docs/decisions/0007).
 
 use std::io::{self, SeekFrom};
 
