@@ -5,54 +5,32 @@
 //! refused; t2 the Secrets are written. Cut off between t1 and t2, the next round finds Secrets whose tokens are not
 //! those of the status, and makes new ones. So no Secret ever hands out a token for long that is not good.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod plan;
+mod secret;
+#[cfg(test)]
+mod tests;
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use std::{sync::Arc, time::Duration};
+
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, ObjectMeta, PostParams, Preconditions},
+    Api, Client, ResourceExt,
+    api::{DeleteParams, PostParams, Preconditions},
 };
-use nearkv::{Namespace, Random, access::BearerToken};
+use nearkv::{Namespace, Random};
 use tokio::time::timeout;
 
+pub use secret::ServiceUrl;
+
 use crate::{
-    access::binding::{BindingToken, Grade, hex},
+    access::binding::{BindingToken, Grade},
     api::{BindingStatus, KvNamespace, KvNamespaceStatus, ROTATE_ANNOTATION},
 };
+use plan::{Blocked, Found, Plan, found, hash, plan};
+use secret::{GRADES, content, secret, secret_name};
 
-/// The type of the Secrets: `servicebinding.io/{type}` as the specification recommends it.
-const SECRET_TYPE: &str = "servicebinding.io/workers-kv";
 /// For one request.
 const REQUEST_LIMIT: Duration = Duration::from_secs(15);
-const GRADES: [Grade; 2] = [Grade::ReadWrite, Grade::ReadOnly];
-
-/// Where programs reach the service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceUrl {
-    base: String,
-    host: String,
-    port: u16,
-}
-
-impl std::str::FromStr for ServiceUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let malformed = || format!("{text:?} is no URL such as http://nearkv.nearkv-system.svc:80");
-        let uri: http::Uri = text.parse().map_err(|_| malformed())?;
-        let default_port = match uri.scheme_str() {
-            Some("http") => 80,
-            Some("https") => 443,
-            _ => return Err(malformed()),
-        };
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(malformed());
-        }
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(malformed)?.to_owned();
-        let port = uri.port_u16().unwrap_or(default_port);
-        Ok(Self { base: text.trim_end_matches('/').to_owned(), host, port })
-    }
-}
 
 /// A Secret of a binding could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -62,42 +40,6 @@ pub struct BindingError {
     name: String,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-/// What is under the name of a Secret.
-#[derive(Clone, Debug, PartialEq)]
-enum Found {
-    Nothing,
-    /// Another one's: its owner is not this KvNamespace.
-    Foreign,
-    Own {
-        uid: Option<String>,
-        content: BTreeMap<String, ByteString>,
-    },
-}
-
-/// What is to be done. Tokens are in the order of [`GRADES`].
-#[derive(Clone, Debug, PartialEq)]
-enum Plan {
-    /// There is no binding, and none is asked for.
-    Nothing,
-    /// No binding is asked for any more.
-    Remove,
-    /// Both Secrets hold the tokens of the status.
-    Keep([String; 2]),
-    /// New tokens.
-    Mint,
-    /// It cannot be made.
-    Blocked(Blocked),
-}
-
-/// Why a binding cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Blocked {
-    /// `--service-url` is not given.
-    NoServiceUrl,
-    /// Somebody else's Secret has the name.
-    NameTaken(String),
 }
 
 /// How a binding stands, for the condition `Bound`.
@@ -243,21 +185,6 @@ impl Binder {
     }
 }
 
-impl Blocked {
-    fn standing(&self) -> Standing {
-        let (reason, message) = match self {
-            Self::NoServiceUrl => (
-                "ServiceUrlMissing",
-                "the operator is run without --service-url, so no binding can say where".to_owned(),
-            ),
-            Self::NameTaken(name) => {
-                ("SecretNameTaken", format!("Secret {name} is not this KvNamespace's; it is left alone"))
-            }
-        };
-        Standing { status: "False", reason, message }
-    }
-}
-
 async fn limited<T>(
     action: &'static str,
     name: &str,
@@ -269,100 +196,3 @@ async fn limited<T>(
         Err(elapsed) => Err(failed(elapsed.into())),
     }
 }
-
-fn secret_name(namespace: &Namespace, grade: Grade) -> String {
-    match grade {
-        Grade::ReadWrite => format!("{}-kv", namespace.name()),
-        Grade::ReadOnly => format!("{}-kv-read-only", namespace.name()),
-    }
-}
-
-fn found(secret: Secret, desired: &KvNamespace) -> Found {
-    let owners = secret.metadata.owner_references.iter().flatten();
-    let ours = owners.filter(|owner| Some(&owner.uid) == desired.metadata.uid.as_ref()).count() > 0;
-    if !ours || secret.type_.as_deref() != Some(SECRET_TYPE) {
-        return Found::Foreign;
-    }
-    Found::Own { uid: secret.metadata.uid, content: secret.data.unwrap_or_default() }
-}
-
-fn plan(
-    namespace: &Namespace,
-    wanted: bool,
-    url: Option<&ServiceUrl>,
-    present: Option<&BindingStatus>,
-    rotation: Option<&String>,
-    found: &[Found],
-) -> Plan {
-    if !wanted {
-        return if present.is_some() { Plan::Remove } else { Plan::Nothing };
-    }
-    if url.is_none() {
-        return Plan::Blocked(Blocked::NoServiceUrl);
-    }
-    let taken = GRADES.iter().zip(found).find(|(_, found)| **found == Found::Foreign);
-    if let Some((grade, _)) = taken {
-        return Plan::Blocked(Blocked::NameTaken(secret_name(namespace, *grade)));
-    }
-    let token = |found: &Found| match found {
-        Found::Own { content, .. } => {
-            content.get("token").and_then(|token| String::from_utf8(token.0.clone()).ok())
-        }
-        Found::Nothing | Found::Foreign => None,
-    };
-    match (present, found) {
-        (Some(present), [read_write, read_only]) if present.rotation.as_ref() == rotation => {
-            match (token(read_write), token(read_only)) {
-                (Some(written), Some(read))
-                    if hash(&written) == present.token_hash
-                        && hash(&read) == present.read_only_token_hash =>
-                {
-                    Plan::Keep([written, read])
-                }
-                _ => Plan::Mint,
-            }
-        }
-        _ => Plan::Mint,
-    }
-}
-
-/// The hash of a token's text; of what is none, one that nothing has.
-fn hash(token: &str) -> String {
-    BearerToken::new(token).map_or_else(|_| String::new(), |token| hex(token.hash()))
-}
-
-/// The entries that the specification knows, and nearkv's own.
-fn content(url: &ServiceUrl, namespace: &Namespace, token: &str) -> BTreeMap<String, ByteString> {
-    let entries = [
-        ("type", "workers-kv".to_owned()),
-        ("provider", "nearkv".to_owned()),
-        ("uri", format!("{}/kv/{namespace}", url.base)),
-        ("host", url.host.clone()),
-        ("port", url.port.to_string()),
-        ("account", namespace.account().to_owned()),
-        ("namespace", namespace.name().to_owned()),
-        ("namespace-id", namespace.id().to_string()),
-        ("token", token.to_owned()),
-    ];
-    entries.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect()
-}
-
-fn secret(name: &str, desired: &KvNamespace, content: BTreeMap<String, ByteString>) -> Secret {
-    let label = ("nearkv.dev/kvnamespace".to_owned(), desired.name_any());
-    Secret {
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            namespace: desired.namespace(),
-            labels: Some([label].into()),
-            owner_references: desired.controller_owner_ref(&()).map(|owner| vec![owner]),
-            ..ObjectMeta::default()
-        },
-        type_: Some(SECRET_TYPE.to_owned()),
-        data: Some(content),
-        ..Secret::default()
-    }
-}
-
-#[cfg(test)]
-#[path = "binding_tests.rs"]
-mod tests;

@@ -1,5 +1,7 @@
 //! What is done about a binding, from what there is.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::{api::BindingSpec, controller::fixtures::Desired};
 
