@@ -86,7 +86,8 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{/* Pod Security "restricted", and more: nothing can be written, and the user is a number without a name. */}}
+{{/* Pod Security "restricted", and more: nothing can be written but temporary files, and the user is a number without a
+name. */}}
 {{- define "nearkv.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -99,6 +100,15 @@ seccompProfile: {type: RuntimeDefault}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* Where a long value of a bulk over REST is set aside, in a file without a name (docs/rest.md). */}}
+{{- define "nearkv.temporaryMount" -}}
+- {name: temporary, mountPath: /tmp}
+{{- end -}}
+
+{{- define "nearkv.temporaryVolume" -}}
+- {name: temporary, emptyDir: {}}
 {{- end -}}
 
 {{/* Probes of a component on its admin port. */}}

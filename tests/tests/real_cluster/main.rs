@@ -29,6 +29,7 @@ fn a_release_is_installed_used_replaced_under_load_and_uninstalled() {
             release.test().await;
             tour::pods_read_by_the_services_dns_name_as_rbac_permits(&release).await;
             tour::a_write_in_one_region_is_read_in_the_other(&release).await;
+            tour::a_long_value_of_a_bulk_is_taken_over_rest(&release).await;
             tour::kubectl_kv_reaches_a_pod_through_its_port_forward(&release).await;
             release.say_memory().await;
             replaced::every_pod_is_deleted_in_turn_and_no_read_fails(&release).await;

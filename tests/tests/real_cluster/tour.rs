@@ -1,7 +1,9 @@
 //! What a user does first: makes a KvNamespace, reads it from a pod, writes near and reads far, and uses the plugin.
 
+use nearkv::Namespace;
 use nearkv_tests::binaries::Binaries;
 use nearkv_tests::eventually;
+use nearkv_tests::http::client;
 use nearkv_tests::scenario::kv_namespace;
 use nearkv_tests::tool::Tool;
 
@@ -84,6 +86,25 @@ pub(crate) async fn a_write_in_one_region_is_read_in_the_other(release: &Release
     })
     .await
     .unwrap();
+}
+
+/// Over REST a long value goes through a temporary file, because what belongs to it may stand behind it; and the root of
+/// a pod's file system cannot be written.
+pub(crate) async fn a_long_value_of_a_bulk_is_taken_over_rest(release: &Release<'_>) {
+    let (edges, id) = (release.url("nearkv-edge").await, Namespace::new(TEAM, "settings").unwrap().id());
+    let url = format!("{edges}/client/v4/accounts/{TEAM}/storage/kv/namespaces/{id}/bulk");
+    let value = "v".repeat(300_000);
+    let answer = client()
+        .put(url)
+        .bearer_auth(release.token(APPLICATION).await)
+        .body(format!(r#"[{{"value":"{value}","key":"long"}}]"#))
+        .send()
+        .await
+        .unwrap();
+    let (status, text) = (answer.status(), answer.text().await.unwrap());
+    assert_eq!(status, 200, "{text}");
+    let settings = release.settings("nearkv-edge").await;
+    assert!(settings.get("long").await.unwrap().value().unwrap() == Some(value));
 }
 
 pub(crate) async fn kubectl_kv_reaches_a_pod_through_its_port_forward(release: &Release<'_>) {
