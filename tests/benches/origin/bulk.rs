@@ -15,7 +15,8 @@ use nearkv_tests::bench::ApiServer;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Result, Run, VALUE_BYTES};
+use crate::Result;
+use crate::run::{Run, VALUE_BYTES};
 
 /// Pairs of the bulk put.
 const BULK_PAIRS: usize = 10_000;

@@ -9,40 +9,38 @@ use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use tokio::time::Instant;
 
-use crate::{Result, Run};
+use crate::Result;
+use crate::run::Run;
 
-/// Bytes of the ConfigMap .
+/// Bytes of the ConfigMap's value.
 const CONFIG_MAP_BYTES: usize = 1024;
 
 impl Run {
-    /// What a put is compared with: each client updates a ConfigMap of its own.
-    pub(crate) async fn config_maps(&self, clients: usize, duration: Duration) -> Result<()> {
+    /// What a put is compared with: each client updates a ConfigMap of its own. Answers how many
+    /// updates there were per second.
+    pub(crate) async fn config_maps(&self, clients: usize, duration: Duration) -> Result<f64> {
         let done = AtomicU64::new(0);
         let (start, cpu) = (Instant::now(), self.cpu().await?);
         let loops = (0..clients).map(|client| self.update_config_map(client, start + duration, &done));
         try_join_all(loops).await?;
         let updates = done.into_inner() as f64;
+        let rate = updates / start.elapsed().as_secs_f64();
         println!(
-            "1 KiB ConfigMap updates, {clients} clients: {:.0}/s, {:.0} µs CPU of the control plane per update, etcd {} MiB",
-            updates / start.elapsed().as_secs_f64(),
+            "1 KiB ConfigMap updates, {clients} clients: {rate:.0}/s, {:.0} µs CPU of the control plane per update, etcd {} MiB",
             self.cpu().await?.per(updates, cpu).control_plane,
             self.etcd_mib()?
         );
-        Ok(())
+        Ok(rate)
     }
 
     async fn update_config_map(&self, client: usize, end: Instant, done: &AtomicU64) -> Result<()> {
         let api: Api<ConfigMap> = Api::namespaced(self.control_plane.client().await?, self.namespace.name());
         let name = format!("compared-{client}");
-        let mut map = ConfigMap {
+        let map = ConfigMap {
             metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
             ..ConfigMap::default()
         };
-        // Left over from the measurement before with fewer clients.
-        map = match api.get_opt(&name).await.expect("the API server answers") {
-            Some(map) => map,
-            None => api.create(&PostParams::default(), &map).await.expect("the API server answers"),
-        };
+        let mut map = api.create(&PostParams::default(), &map).await.expect("the API server answers");
         for number in 0u64.. {
             if Instant::now() >= end {
                 break;
