@@ -128,7 +128,7 @@ impl Space {
         if attempt.is_aged(&*self.context.clock, most) {
             *attempt = Attempt::default();
         }
-        let forgotten = self.forgettable(&base.root);
+        let forgotten = self.writers.forgettable(&base.root, &self.context.process);
         let signature = Signature {
             process: &self.context.process,
             batch: self.next_batch(),

@@ -28,6 +28,7 @@ mod fold;
 mod follow;
 pub mod format;
 mod ground;
+mod inbox;
 mod judge;
 mod kv;
 mod load;
@@ -45,11 +46,13 @@ mod settings;
 mod sizes;
 mod snapshot;
 mod space;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 mod workshop;
 mod write;
+mod writers;
 
 pub use budget::{BUDGET_BYTES, BUDGET_OBJECTS};
 pub use config::{

@@ -11,10 +11,11 @@ use super::{
     adopt::{self, Kind},
     advance::Loss,
     format::{Root, root_name},
+    inbox::Heard,
     load::LoadError,
     settings::{RELOAD_PAUSE, RELOAD_PAUSE_MOST},
     snapshot::Snapshot,
-    space::{Heard, Space},
+    space::Space,
 };
 use crate::store::{Object, StoreError};
 

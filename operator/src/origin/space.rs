@@ -2,7 +2,7 @@
 //! Readers take the snapshot without a lock; whoever has a newer one publishes it here.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,19 +21,21 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::{
-    Health, NamespaceConfig, Report,
+    NamespaceConfig, Report,
     ages::Age,
     ask::{Ask, Done, What},
     batch::Batch,
     context::Context,
     counters::Tally,
-    format::{Drafter, Record, Root, Writer},
+    format::{Drafter, Record},
+    inbox::Inbox,
     queue::{NotTaken, Queue},
-    settings::{BULK_BYTES_PER_SECOND, WRITER_KEPT, WRITERS_MOST},
+    settings::BULK_BYTES_PER_SECOND,
     snapshot::{Snapshot, owner},
+    standing::Standing,
     workshop::Workshop,
+    writers::Writers,
 };
-use crate::store::Object;
 
 /// How many segments just written are kept for the own watch event that names them.
 const RECENT_SEGMENTS: usize = 16;
@@ -44,7 +46,7 @@ pub(super) struct Space {
     pub(super) namespace: Namespace,
     config: ArcSwap<NamespaceConfig>,
     view: ArcSwapOption<Snapshot>,
-    standing: Mutex<Standing>,
+    pub(super) standing: Mutex<Standing>,
     /// When the snapshot was last proven to be the newest state, in µs since `started`; 0 for never.
     proven: AtomicU64,
     started: Instant,
@@ -54,7 +56,7 @@ pub(super) struct Space {
     /// Only one root at a time is fetched for and applied.
     pub(super) applying: tokio::sync::Mutex<()>,
     recent: Mutex<VecDeque<(String, Arc<[Record]>)>>,
-    writers: Mutex<HashMap<String, (u64, Instant)>>,
+    pub(super) writers: Writers,
     batches: AtomicU64,
     /// The snapshot is another one. For the upkeep.
     pub(super) moved: Notify,
@@ -62,47 +64,6 @@ pub(super) struct Space {
     pub(super) reconfigured: Notify,
     /// Cancelled when the KvNamespace is gone or has another UID.
     pub(super) closed: CancellationToken,
-}
-
-struct Standing {
-    health: Health,
-    settled: bool,
-}
-
-/// What the follower has heard and the space has not looked at yet: the newest wins.
-#[derive(Default)]
-pub(super) struct Inbox {
-    heard: Mutex<Heard>,
-    pub(super) arrived: Notify,
-}
-
-#[derive(Default)]
-pub(super) struct Heard {
-    /// A root object, with the moment of hearing of it.
-    pub(super) object: Option<(Object, Instant)>,
-    /// Whether the root has to be read.
-    pub(super) check: bool,
-}
-
-impl Inbox {
-    pub(super) fn tell(&self, object: Object, at: Instant) {
-        self.heard.lock().object = Some((object, at));
-        self.arrived.notify_one();
-    }
-
-    pub(super) fn ask_for_check(&self) {
-        self.heard.lock().check = true;
-        self.arrived.notify_one();
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        let heard = self.heard.lock();
-        heard.object.is_none() && !heard.check
-    }
-
-    pub(super) fn take(&self) -> Heard {
-        std::mem::take(&mut self.heard.lock())
-    }
 }
 
 impl Space {
@@ -113,7 +74,7 @@ impl Space {
             namespace: config.namespace.clone(),
             config: ArcSwap::from_pointee(config),
             view: ArcSwapOption::empty(),
-            standing: Mutex::new(Standing { health: Health::Loading, settled: false }),
+            standing: Mutex::default(),
             proven: AtomicU64::new(0),
             started: Instant::now(),
             queue: Queue::new(&context.settings),
@@ -121,7 +82,7 @@ impl Space {
             inbox,
             applying: tokio::sync::Mutex::default(),
             recent: Mutex::default(),
-            writers: Mutex::default(),
+            writers: Writers::default(),
             batches: AtomicU64::new(0),
             moved: Notify::new(),
             reconfigured: Notify::new(),
@@ -156,11 +117,6 @@ impl Space {
     pub(super) fn close(&self) {
         self.closed.cancel();
         Batch::new(self.queue.close()).refuse(&Error::namespace_missing(&self.namespace));
-    }
-
-    /// Whether memory shows what a readable root says.
-    pub(super) fn is_sound(&self) -> bool {
-        matches!(self.health(), Health::Ready | Health::PartDamaged { .. } | Health::StoreRefused { .. })
     }
 
     /// Follows and commits until `shutdown` or the end of the space.
@@ -202,7 +158,7 @@ impl Space {
                 return Arc::clone(present);
             }
         }
-        self.observe_writers(&snapshot.root);
+        self.writers.observe(&snapshot.root);
         self.view.store(Some(Arc::clone(&snapshot)));
         drop(standing);
         self.moved.notify_one();
@@ -215,59 +171,6 @@ impl Space {
             self.context.announce(&self.namespace);
         }
         snapshot
-    }
-
-    pub(super) fn health(&self) -> Health {
-        self.standing.lock().health.clone()
-    }
-
-    pub(super) fn set_health(&self, health: Health) {
-        let mut standing = self.standing.lock();
-        standing.settled |= health != Health::Loading;
-        if standing.health != health {
-            tracing::info!(namespace = %self.namespace, from = standing.health.as_str(), to = health.as_str(), "health changed");
-            standing.health = health;
-            drop(standing);
-            self.context.announce(&self.namespace);
-        }
-    }
-
-    /// A first look has been taken, whatever it showed.
-    pub(super) fn settle(&self) {
-        self.standing.lock().settled = true;
-    }
-
-    pub(super) fn is_settled(&self) -> bool {
-        self.standing.lock().settled
-    }
-
-    /// Whether the state may be written upon; else the refusal.
-    pub(super) fn writable(&self) -> Result<Arc<Snapshot>, Error> {
-        let health = self.health();
-        match (&health, self.view()) {
-            (Health::Ready | Health::PartDamaged { .. } | Health::StoreRefused { .. }, Some(view)) => {
-                Ok(view)
-            }
-            (Health::Loading, _) | (Health::Ready, None) => Err(Error::namespace_loading(&self.namespace)),
-            _ => Err(self.damaged(&health)),
-        }
-    }
-
-    /// The refusal of what a damaged root does not allow.
-    pub(super) fn damaged(&self, health: &Health) -> Error {
-        let (account, name) = (self.namespace.account(), self.namespace.name());
-        let what = match health {
-            Health::RootMissing => "is missing".to_owned(),
-            Health::RootDamaged { detail } => format!("is damaged ({detail})"),
-            Health::NameTaken { detail } => format!("has its name taken ({detail})"),
-            _ => format!("is not to be trusted ({})", health.as_str()),
-        };
-        Error::new(
-            Reason::NamespaceDamaged,
-            format!(
-                "The root ConfigMap {name}.kv of KvNamespace {account}/{name} {what}: nothing is written; repair it with: kubectl kv repair {name} -n {account}"
-            ),
-        )
     }
 
     /// The state was the newest one at `at`.
@@ -308,39 +211,6 @@ impl Space {
 
     pub(super) fn recent_segment(&self, name: &str) -> Option<Arc<[Record]>> {
         self.recent.lock().iter().find(|(segment, _)| segment == name).map(|(_, records)| Arc::clone(records))
-    }
-
-    fn observe_writers(&self, root: &Root) {
-        let mut seen = self.writers.lock();
-        seen.retain(|process, _| root.writers.contains_key(process));
-        for (process, Writer { batch, .. }) in &root.writers {
-            match seen.get(process) {
-                Some((known, _)) if known == batch => {}
-                _ => {
-                    seen.insert(process.clone(), (*batch, Instant::now()));
-                }
-            }
-        }
-    }
-
-    /// The writers of a root that may be forgotten: those that this process has itself seen unchanged for the
-    /// whole time, by the monotonic clock; and the oldest of too many.
-    pub(super) fn forgettable(&self, root: &Root) -> Vec<String> {
-        let seen = self.writers.lock();
-        let unchanged = |process: &String, writer: &Writer| {
-            seen.get(process)
-                .is_some_and(|(batch, since)| *batch == writer.batch && since.elapsed() >= WRITER_KEPT)
-        };
-        let others = || root.writers.iter().filter(|(process, _)| **process != self.context.process);
-        let mut forgotten: Vec<String> = others()
-            .filter(|(process, writer)| unchanged(process, writer))
-            .map(|(process, _)| process.clone())
-            .collect();
-        let mut left: Vec<_> = others().filter(|(process, _)| !forgotten.contains(process)).collect();
-        left.sort_by_key(|(_, writer)| writer.at);
-        let surplus = left.len().saturating_sub(WRITERS_MOST);
-        forgotten.extend(left.into_iter().take(surplus).map(|(process, _)| process.clone()));
-        forgotten
     }
 
     /// Hands the committer something to do and waits for the answer. Who goes away meanwhile does not stop it.

@@ -1,19 +1,20 @@
 //! The clients of a history: random operations on random replicas, each judged against the ledger the moment
-//! it is answered.
+//! it is answered (`judgement.rs`).
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use nearkv::{
     Answer, Clock, Condition, DeleteOptions, Error, ExpirationRequest, GetOptions, Key, Kv, ListOptions,
-    Lookup, Mutation, PutOptions, Random, Reason, State, UnixMillis, Value, Version,
+    Lookup, Mutation, PutOptions, Random, Reason, Value, Version,
 };
-use nearkv_operator::origin::format::{Put, Record};
+use nearkv_operator::origin::format::Record;
 use tokio::time::sleep;
 
 use crate::{
-    ledger::{Ledger, Life, number_of, value_of},
+    judgement::{ended, fresh, holds},
     sim::{Replica, Sim},
+    value::{number_of, value_of},
 };
 
 /// How a write ended for its client.
@@ -41,14 +42,6 @@ pub(crate) struct Client {
     pub(crate) written: Vec<Written>,
     /// Versions it has seen, for conditions.
     seen: Vec<(Key, Version)>,
-}
-
-/// What the ledger said when an operation began.
-struct Start {
-    incarnation: Option<String>,
-    newest: u64,
-    time: UnixMillis,
-    shown: BTreeMap<String, u64>,
 }
 
 impl Client {
@@ -96,17 +89,6 @@ impl Client {
                 (!of_key.is_empty()).then(|| Condition::Versions(of_key.iter().map(|(_, v)| *v).collect()))
             }
             _ => None,
-        }
-    }
-
-    fn begin(&self, replica: &Replica) -> Start {
-        let ledger = self.sim.ledger.lock();
-        let newest = ledger.newest();
-        Start {
-            incarnation: newest.map(|(incarnation, _)| incarnation.to_owned()),
-            newest: newest.map_or(0, |(_, life)| life.newest()),
-            time: replica.clock.now(),
-            shown: replica.shown.lock().clone(),
         }
     }
 
@@ -293,81 +275,6 @@ impl Client {
             }
         }
     }
-
-    fn refused(
-        &self,
-        replica: &Replica,
-        start: &Start,
-        key: &Key,
-        condition: Option<&Condition>,
-        error: &Error,
-    ) -> Ending {
-        if error.reason() == Reason::OutcomeUnknown {
-            return Ending::Unknown;
-        }
-        if error.reason() == Reason::PreconditionFailed
-            && let (Some(condition), Some(version)) = (condition, error.version())
-        {
-            self.sim.check(|ledger| {
-                let Some(life) = ledger.lives.get(&version.incarnation.to_string()) else {
-                    return Err(format!("a condition was judged at {version}, which never was"));
-                };
-                fresh(start, version, "a condition")?;
-                let there = life.at(version.number, key);
-                let (earlier, later) = (start.time, replica.clock.now());
-                let could_fail =
-                    [earlier, later].into_iter().any(|time| !condition.holds(present(&there, version, time)));
-                if could_fail { Ok(()) } else { Err(format!("{condition:?} holds for {key:?} at {version}")) }
-            });
-        }
-        Ending::Refused(error.reason())
-    }
-
-    /// What every answer must keep, and what this one must.
-    fn judge(
-        &self,
-        replica: &Replica,
-        start: &Start,
-        state: &State,
-        more: impl FnOnce(&Ledger, &Life) -> Result<(), String>,
-    ) {
-        let version = state.version;
-        let incarnation = version.incarnation.to_string();
-        self.sim.check(|ledger| {
-            let who = &replica.name;
-            let Some(life) = ledger.lives.get(&incarnation) else {
-                return Err(format!("{who} has answered with the state {version}, which never was"));
-            };
-            if version.number > life.newest() {
-                return Err(format!(
-                    "{who} has answered with {version}, and {} is the newest",
-                    life.newest()
-                ));
-            }
-            if start.shown.get(&incarnation).is_some_and(|shown| *shown > version.number) {
-                return Err(format!("{who} has gone back to {version}"));
-            }
-            // A clock that is set anew meanwhile has no order.
-            let in_order = start.time <= state.time && state.time <= replica.clock.now();
-            if !in_order && !self.sim.plan.skews {
-                return Err(format!("{who} judges expirations by {}, another clock's time", state.time));
-            }
-            more(ledger, life)
-        });
-        let mut shown = replica.shown.lock();
-        let newest = shown.entry(incarnation).or_default();
-        *newest = (*newest).max(version.number);
-    }
-}
-
-impl Sim {
-    /// Keeps a finding.
-    pub(crate) fn check(&self, judgement: impl FnOnce(&Ledger) -> Result<(), String>) {
-        let mut ledger = self.ledger.lock();
-        if let Err(wrong) = judgement(&ledger) {
-            ledger.violations.push(wrong);
-        }
-    }
 }
 
 /// A crash of the process leaves its clients without an answer.
@@ -378,37 +285,6 @@ async fn unless_dead<T>(replica: &Replica, call: impl Future<Output = T>) -> Opt
         answer = call => Some(answer),
         () = sleep(Duration::from_secs(300)) => None,
     }
-}
-
-fn ended(put: &Put, now: UnixMillis) -> bool {
-    put.expiration.is_some_and(|expiration| expiration.has_passed(now))
-}
-
-/// A write is judged against the newest root, also where it changes nothing.
-fn fresh(start: &Start, version: Version, what: &str) -> Result<(), String> {
-    let same = start.incarnation.as_ref() == Some(&version.incarnation.to_string());
-    if same && version.number < start.newest {
-        return Err(format!("{what} was judged at {version} when {} was committed", start.newest));
-    }
-    Ok(())
-}
-
-fn present(there: &Option<(u64, Put)>, version: Version, now: UnixMillis) -> Option<Version> {
-    let (at, _) = there.as_ref().filter(|(_, put)| !ended(put, now))?;
-    Some(Version::new(version.incarnation, *at))
-}
-
-/// A condition that was met held just before; the clock may have moved between its judgement and now.
-fn holds(
-    condition: Option<&Condition>,
-    before: Option<(u64, Put)>,
-    version: Version,
-    now: UnixMillis,
-    start: UnixMillis,
-) -> Result<(), String> {
-    let Some(condition) = condition else { return Ok(()) };
-    let could_hold = [start, now].into_iter().any(|time| condition.holds(present(&before, version, time)));
-    if could_hold { Ok(()) } else { Err(format!("{condition:?} did not hold before {version}")) }
 }
 
 fn short<T>(answer: &Option<Result<Answer<T>, Error>>) -> String {

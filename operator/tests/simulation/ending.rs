@@ -14,8 +14,9 @@ use tokio::time::sleep;
 
 use crate::{
     client::{Ending, Written},
-    ledger::{Ledger, number_of},
+    ledger::Ledger,
     sim::{Replica, Sim},
+    value::number_of,
 };
 
 /// Requests that are under way land within this.

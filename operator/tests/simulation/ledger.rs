@@ -1,85 +1,32 @@
 //! The ledger: what the store's own history says was committed, read from the objects as they are written,
-//! with none of the engine's code but the format. Every promise is judged against it. Pure.
+//! with none of the engine's code but the format (`stored.rs`). Every promise is judged against it. Pure.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use nearkv::{Key, Namespace, UnixMillis};
+use nearkv::{Namespace, UnixMillis};
 use nearkv_operator::{
-    origin::format::{
-        LABEL_PART, Manifest, Part, Put, Record, Root, StoredValue, Top, Versioned, checked_lines,
-        chunk_bytes, chunk_name, decode_lines, root_name,
-    },
+    origin::format::{LABEL_PART, Put, Record, Root, root_name},
     store::{Object, ObjectName, simulated::Change},
+};
+
+use crate::{
+    life::{Entries, Life},
+    value::number_of,
 };
 
 /// Entries that ended this long ago may be missing from what is stored, by the format's rule.
 const EXPIRED_KEPT_SECS: u64 = 600;
 
-/// Entries at a state, with the version each was written at.
-pub(crate) type Entries = BTreeMap<Key, (u64, Put)>;
-
-/// One incarnation of the data.
-pub(crate) struct Life {
-    /// The KvNamespace it belongs to; `None` while no object has an owner.
-    pub(crate) owner: Option<String>,
-    base: Entries,
-    first: u64,
-    records: Vec<Record>,
-    swap: u64,
-}
-
-impl Life {
-    /// The newest version.
-    pub(crate) fn newest(&self) -> u64 {
-        self.first + self.records.len() as u64 - 1
-    }
-
-    /// The record with this version.
-    pub(crate) fn record(&self, version: u64) -> Option<&Record> {
-        self.records.get(usize::try_from(version.checked_sub(self.first)?).ok()?)
-    }
-
-    /// What the key held at a state.
-    pub(crate) fn at(&self, version: u64, key: &Key) -> Option<(u64, Put)> {
-        let last = version.min(self.newest());
-        for number in (self.first..=last).rev() {
-            match self.record(number) {
-                Some(Record::Put(put)) if put.key == *key => return Some((number, put.clone())),
-                Some(Record::Delete(deleted)) if deleted == key => return None,
-                _ => {}
-            }
-        }
-        self.base.get(key).cloned()
-    }
-
-    /// All that was there at a state, ended entries included.
-    pub(crate) fn state(&self, version: u64) -> Entries {
-        let mut entries = self.base.clone();
-        let count = usize::try_from(version + 1 - self.first).unwrap_or_default();
-        for (number, record) in (self.first..).zip(&self.records).take(count) {
-            apply(&mut entries, number, record);
-        }
-        entries
-    }
-}
-
-fn apply(entries: &mut Entries, version: u64, record: &Record) {
-    match record {
-        Record::Put(put) => entries.insert(put.key.clone(), (version, put.clone())),
-        Record::Delete(key) => entries.remove(key),
-    };
-}
-
 /// Everything the store has shown.
 pub(crate) struct Ledger {
-    namespace: Namespace,
+    pub(crate) namespace: Namespace,
     /// What is there now.
     pub(crate) objects: BTreeMap<ObjectName, Arc<Object>>,
     /// Every part ever written, so that what a hand destroys is still known.
-    archive: BTreeMap<ObjectName, Arc<Object>>,
+    pub(crate) archive: BTreeMap<ObjectName, Arc<Object>>,
     /// By incarnation.
     pub(crate) lives: BTreeMap<String, Life>,
     /// The incarnation and root in the store now.
@@ -279,119 +226,5 @@ impl Ledger {
             }
         }
         Ok(())
-    }
-
-    fn part(&self, name: &str) -> Result<&Object, String> {
-        let name = ObjectName::new(self.namespace.account(), name);
-        let there =
-            if self.wounded.contains(&name) { self.archive.get(&name) } else { self.objects.get(&name) };
-        there.map(|object| &**object).ok_or_else(|| format!("it reaches {name}, which is not there"))
-    }
-
-    fn lines(
-        &self,
-        part: Part,
-        name: &str,
-        sha256: nearkv_operator::origin::format::Sha,
-    ) -> Result<&str, String> {
-        checked_lines(part, &self.part(name)?.content, sha256).map_err(|error| format!("{name}: {error}"))
-    }
-
-    fn manifest(&self, root: &Root) -> Result<Manifest, String> {
-        let Some(reference) = &root.manifest else { return Ok(Manifest::default()) };
-        let lines = self.lines(Part::Manifest, &reference.manifest, reference.sha256)?;
-        let top = Top::decode(lines).map_err(|error| format!("{}: {error}", reference.manifest))?;
-        let children: Result<Vec<_>, String> = top
-            .children()
-            .map(|child| self.lines(Part::Manifest, &child.manifest, child.sha256).map(str::to_owned))
-            .collect();
-        top.with(&children?).map_err(|error| format!("{}: {error}", reference.manifest))
-    }
-
-    /// All that a root says: the entries, and the records that are still in its log.
-    fn load(&self, root: &Root) -> Result<(Entries, BTreeMap<u64, Record>), String> {
-        let manifest = self.manifest(root)?;
-        let mut entries = Entries::new();
-        for page in manifest.pages.iter() {
-            let lines = self.lines(Part::Page, &page.page, page.sha256)?;
-            for Versioned { version, record } in decode(&page.page, lines, None)? {
-                apply(&mut entries, version, &record);
-            }
-        }
-        let mut log = BTreeMap::new();
-        for segment in manifest.segments.iter().chain(&root.segments) {
-            let lines = self.lines(Part::Log, &segment.segment, segment.sha256)?;
-            for Versioned { version, record } in decode(&segment.segment, lines, Some(segment.first))? {
-                log.insert(version, record);
-            }
-        }
-        log.extend(root.versioned().map(|Versioned { version, record }| (version, record)));
-        for (version, record) in log.range(manifest.checkpoint + 1..) {
-            apply(&mut entries, *version, record);
-        }
-        Ok((entries, log))
-    }
-
-    /// The bytes of a stored value.
-    pub(crate) fn value(&self, value: &StoredValue) -> Result<Vec<u8>, String> {
-        match value {
-            StoredValue::Inline(bytes) => Ok(bytes.to_vec()),
-            StoredValue::Chunked(chunks) => {
-                let mut whole = Vec::new();
-                for index in 0..chunks.count {
-                    let name = chunk_name(&self.namespace, &chunks.nonce, index).name.to_string();
-                    let bytes = chunk_bytes(&self.part(&name)?.content).map_err(|error| error.to_string())?;
-                    whole.extend_from_slice(bytes);
-                }
-                Ok(whole)
-            }
-        }
-    }
-
-    /// The names of all parts that the root reaches.
-    pub(crate) fn reachable(&self) -> BTreeSet<ObjectName> {
-        let mut reached = BTreeSet::new();
-        let Some((_, root)) = &self.current else { return reached };
-        let mut named = |name: &str| {
-            reached.insert(ObjectName::new(self.namespace.account(), name));
-        };
-        named(&root_name(&self.namespace).name);
-        let manifest = self.manifest(root).unwrap_or_default();
-        root.manifest.iter().for_each(|top| named(&top.manifest));
-        manifest.children().for_each(|child| named(&child.manifest));
-        manifest.pages.iter().for_each(|page| named(&page.page));
-        manifest.segments.iter().chain(&root.segments).for_each(|segment| named(&segment.segment));
-        for (_, put) in self.load(root).map(|(entries, _)| entries).unwrap_or_default().values() {
-            if let StoredValue::Chunked(chunks) = &put.value {
-                for index in 0..chunks.count {
-                    named(&chunk_name(&self.namespace, &chunks.nonce, index).name);
-                }
-            }
-        }
-        reached
-    }
-}
-
-fn decode(name: &str, lines: &str, first: Option<u64>) -> Result<Vec<Versioned>, String> {
-    decode_lines(lines, first).map_err(|error| format!("{name}: {error}"))
-}
-
-/// A value that no other write of the history has: a number, and a filling that follows from it.
-pub(crate) fn value_of(number: u64, length: usize) -> Vec<u8> {
-    let mut value = format!("{number}:").into_bytes();
-    let filling = (0..).map(|index: u64| b'a' + ((index * 7 + number) % 26) as u8);
-    value.extend(filling.take(length));
-    value
-}
-
-/// The number in a value, if it is whole.
-pub(crate) fn number_of(value: &[u8]) -> Result<u64, String> {
-    let text = String::from_utf8_lossy(value);
-    let (number, filling) = text.split_once(':').ok_or("a value has no number")?;
-    let number = number.parse().map_err(|_| "a value has no number")?;
-    if value_of(number, filling.len()) == value {
-        Ok(number)
-    } else {
-        Err(format!("value {number} is mixed up"))
     }
 }

@@ -9,9 +9,13 @@
 mod client;
 mod ending;
 mod fate;
+mod judgement;
 mod ledger;
+mod life;
 mod plan;
 mod sim;
+mod stored;
+mod value;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

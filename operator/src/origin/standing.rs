@@ -1,0 +1,81 @@
+//! What the state of a KvNamespace in memory is good for: whether it shows what a readable root says, whether it may
+//! be written upon, and the refusal where it may not.
+
+use std::sync::Arc;
+
+use nearkv::{Error, Reason};
+
+use super::{Health, snapshot::Snapshot, space::Space};
+
+/// What is known of the state in memory.
+pub(super) struct Standing {
+    health: Health,
+    /// A first look has been taken, whatever it showed.
+    settled: bool,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self { health: Health::Loading, settled: false }
+    }
+}
+
+impl Space {
+    pub(super) fn health(&self) -> Health {
+        self.standing.lock().health.clone()
+    }
+
+    pub(super) fn set_health(&self, health: Health) {
+        let mut standing = self.standing.lock();
+        standing.settled |= health != Health::Loading;
+        if standing.health != health {
+            tracing::info!(namespace = %self.namespace, from = standing.health.as_str(), to = health.as_str(), "health changed");
+            standing.health = health;
+            drop(standing);
+            self.context.announce(&self.namespace);
+        }
+    }
+
+    /// A first look has been taken, whatever it showed.
+    pub(super) fn settle(&self) {
+        self.standing.lock().settled = true;
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.standing.lock().settled
+    }
+
+    /// Whether the state may be written upon; else the refusal.
+    pub(super) fn writable(&self) -> Result<Arc<Snapshot>, Error> {
+        let health = self.health();
+        match (&health, self.view()) {
+            (Health::Ready | Health::PartDamaged { .. } | Health::StoreRefused { .. }, Some(view)) => {
+                Ok(view)
+            }
+            (Health::Loading, _) | (Health::Ready, None) => Err(Error::namespace_loading(&self.namespace)),
+            _ => Err(self.damaged(&health)),
+        }
+    }
+
+    /// The refusal of what a damaged root does not allow.
+    pub(super) fn damaged(&self, health: &Health) -> Error {
+        let (account, name) = (self.namespace.account(), self.namespace.name());
+        let what = match health {
+            Health::RootMissing => "is missing".to_owned(),
+            Health::RootDamaged { detail } => format!("is damaged ({detail})"),
+            Health::NameTaken { detail } => format!("has its name taken ({detail})"),
+            _ => format!("is not to be trusted ({})", health.as_str()),
+        };
+        Error::new(
+            Reason::NamespaceDamaged,
+            format!(
+                "The root ConfigMap {name}.kv of KvNamespace {account}/{name} {what}: nothing is written; repair it with: kubectl kv repair {name} -n {account}"
+            ),
+        )
+    }
+
+    /// Whether memory shows what a readable root says.
+    pub(super) fn is_sound(&self) -> bool {
+        matches!(self.health(), Health::Ready | Health::PartDamaged { .. } | Health::StoreRefused { .. })
+    }
+}

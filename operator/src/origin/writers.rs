@@ -1,0 +1,51 @@
+//! The writers that a root remembers, as this process has seen them: whether a batch of theirs whose outcome is
+//! unknown has been committed is read off there, so an entry is kept while one may still be asked about (design §6
+//! invariant 5).
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::{
+    format::{Root, Writer},
+    settings::{WRITER_KEPT, WRITERS_MOST},
+};
+
+/// The last batch of each process, and when it was first seen.
+#[derive(Default)]
+pub(super) struct Writers(Mutex<HashMap<String, (u64, Instant)>>);
+
+impl Writers {
+    /// Takes in what a root remembers.
+    pub(super) fn observe(&self, root: &Root) {
+        let mut seen = self.0.lock();
+        seen.retain(|process, _| root.writers.contains_key(process));
+        for (process, Writer { batch, .. }) in &root.writers {
+            match seen.get(process) {
+                Some((known, _)) if known == batch => {}
+                _ => {
+                    seen.insert(process.clone(), (*batch, Instant::now()));
+                }
+            }
+        }
+    }
+
+    /// The writers of a root, other than this `process`, that may be forgotten: those that were seen unchanged for
+    /// the whole time, by the monotonic clock; and the oldest of too many.
+    pub(super) fn forgettable(&self, root: &Root, process: &str) -> Vec<String> {
+        let seen = self.0.lock();
+        let unchanged = |name: &String, writer: &Writer| {
+            seen.get(name)
+                .is_some_and(|(batch, since)| *batch == writer.batch && since.elapsed() >= WRITER_KEPT)
+        };
+        let others = || root.writers.iter().filter(|(name, _)| *name != process);
+        let mut forgotten: Vec<String> =
+            others().filter(|(name, writer)| unchanged(name, writer)).map(|(name, _)| name.clone()).collect();
+        let mut left: Vec<_> = others().filter(|(name, _)| !forgotten.contains(name)).collect();
+        left.sort_by_key(|(_, writer)| writer.at);
+        let surplus = left.len().saturating_sub(WRITERS_MOST);
+        forgotten.extend(left.into_iter().take(surplus).map(|(name, _)| name.clone()));
+        forgotten
+    }
+}
