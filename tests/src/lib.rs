@@ -4,6 +4,7 @@
 //! needs; everything is on free loopback ports, in folders of its own, and gone afterwards.
 
 pub mod assets;
+pub mod authority;
 pub mod bench;
 pub mod binaries;
 pub mod cluster;

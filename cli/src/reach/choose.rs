@@ -116,6 +116,14 @@ pub(super) fn port(service: &Service) -> Result<&ServicePort, Unchosen> {
     named.or(first.filter(|_| count == 1)).ok_or_else(|| Unchosen::NoPort(name_of(service)))
 }
 
+/// What is spoken at a port, as the chart says it in `appProtocol` (Kubernetes' Service API).
+pub(super) fn scheme(port: &ServicePort) -> &'static str {
+    match port.app_protocol.as_deref() {
+        Some("https") => "https",
+        _ => "http",
+    }
+}
+
 /// The pod to forward to, and its port: the first in the order of names that is ready and not ending.
 pub(super) fn pod(
     service: &Service,

@@ -104,3 +104,12 @@ fn a_service_is_named_with_its_namespace() {
         assert!(bad.parse::<ServiceName>().unwrap_err().contains("NAMESPACE/NAME"), "{bad}");
     }
 }
+
+#[test]
+fn tls_is_spoken_where_the_port_says_so() {
+    let scheme_of = |protocol: Value| {
+        let ports = json!([{"name": "http", "port": 80, "appProtocol": protocol}]);
+        scheme(port(&service_of("origin", Some("operator"), ports)).unwrap())
+    };
+    assert_eq!([json!("https"), json!("http"), json!(null)].map(scheme_of), ["https", "http", "http"]);
+}

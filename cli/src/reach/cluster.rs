@@ -42,6 +42,7 @@ pub async fn config(args: &ClusterArgs) -> Result<Config, Failure> {
 pub(super) struct Service {
     client: Client,
     object: ServiceObject,
+    scheme: &'static str,
     port: i32,
 }
 
@@ -70,14 +71,20 @@ impl Service {
                 choose::service(services.items, wanted).map_err(unchosen)?
             }
         };
-        let port = choose::port(&object).map_err(unchosen)?.port;
-        Ok(Self { client, object, port })
+        let port = choose::port(&object).map_err(unchosen)?;
+        let (scheme, port) = (choose::scheme(port), port.port);
+        Ok(Self { client, object, scheme, port })
     }
 
     /// Its URL inside of the cluster.
     pub(super) fn url(&self) -> String {
+        self.url_with(self.port)
+    }
+
+    /// The same with another port: that of a port-forward's near end.
+    pub(super) fn url_with(&self, port: i32) -> String {
         let namespace = self.object.namespace().unwrap_or_default();
-        format!("http://{}.{namespace}.svc:{}", self.object.name_any(), self.port)
+        format!("{}://{}.{namespace}.svc:{port}", self.scheme, self.object.name_any())
     }
 
     /// `NAMESPACE/NAME`.

@@ -6,6 +6,7 @@ mod cluster;
 mod tunnel;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +87,10 @@ pub struct ServerArgs {
     /// A file with the token, which is read again when it is replaced.
     #[arg(long, value_name = "FILE", env = "NEARKV_TOKEN_FILE", help_heading = "Where")]
     pub token_file: Option<PathBuf>,
+
+    /// A file with the authorities, as PEM, by which a server that speaks TLS is trusted. Default: those of the system.
+    #[arg(long, value_name = "FILE", env = "NEARKV_CERTIFICATE_AUTHORITY", help_heading = "Where")]
+    pub certificate_authority: Option<PathBuf>,
 }
 
 /// A text that is not shown, be it well formed or not.
@@ -144,14 +149,14 @@ impl ServerArgs {
     pub async fn reach(&self) -> Result<Reached, Failure> {
         if let Some(url) = &self.server {
             return Ok(Reached {
-                client: self.client(url)?,
+                client: self.client(url, None)?,
                 account: self.account_without_cluster(),
                 tunnel: None,
             });
         }
         let (service, account) = self.find(Wanted::Origin).await?;
         let tunnel = Tunnel::open(service).await?;
-        let client = self.client(tunnel.url())?;
+        let client = self.client(tunnel.url(), Some(tunnel.address()))?;
         Ok(Reached { client, account, tunnel: Some(tunnel) })
     }
 
@@ -162,14 +167,24 @@ impl ServerArgs {
     /// As for [`ServerArgs::reach`].
     pub async fn address(&self) -> Result<(String, String), Failure> {
         if let Some(url) = &self.server {
-            client(url)?;
+            self.client(url, None)?;
             return Ok((url.trim_end_matches('/').to_owned(), self.account_without_cluster()));
         }
         let (service, account) = self.find(Wanted::Near).await?;
         Ok((service.url(), account))
     }
 
-    fn client(&self, url: &str) -> Result<Client, Failure> {
+    /// A client of the server with this URL, and at this address where DNS does not know it.
+    fn client(&self, url: &str, address: Option<SocketAddr>) -> Result<Client, Failure> {
+        let settings = ClientSettings {
+            connect_timeout: CONNECT_TIMEOUT,
+            read_timeout: READ_TIMEOUT,
+            ca_file: self.certificate_authority.clone(),
+            address,
+            ..ClientSettings::default()
+        };
+        let client =
+            Client::new(url, &settings).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let credentials = match (&self.token, &self.token_file) {
             (Some(Secret(text)), _) => {
                 let token = BearerToken::new(text).map_err(|_| {
@@ -181,7 +196,7 @@ impl ServerArgs {
             (None, Some(path)) => Credentials::File(Arc::new(TokenFile::new(path))),
             (None, None) => Credentials::None,
         };
-        Ok(client(url)?.with_credentials(credentials))
+        Ok(client.with_credentials(credentials))
     }
 
     async fn find(&self, wanted: Wanted) -> Result<(Service, String), Failure> {
@@ -204,13 +219,4 @@ pub fn namespace(account: &str, name: &str) -> Result<Namespace, Failure> {
         Failure::usage(error.to_string())
             .with_advice("NAME is that of the KvNamespace object; -n is the account")
     })
-}
-
-fn client(url: &str) -> Result<Client, Failure> {
-    let settings = ClientSettings {
-        connect_timeout: CONNECT_TIMEOUT,
-        read_timeout: READ_TIMEOUT,
-        ..ClientSettings::default()
-    };
-    Client::new(url, &settings).map_err(|error| Failure::new(Exit::Usage, error.to_string()))
 }

@@ -1,7 +1,7 @@
 //! A port-forward as a local server: every connection to a loopback port becomes a connection to the pod, through the
 //! API server. Lives as long as the command.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -21,6 +21,7 @@ use crate::terminal;
 #[derive(Debug)]
 pub(super) struct Tunnel {
     url: String,
+    address: SocketAddr,
     end: CancellationToken,
     running: JoinHandle<()>,
 }
@@ -42,15 +43,22 @@ impl Tunnel {
             Failure::new(Exit::Failure, format!("failed to listen on loopback for the port-forward: {error}"))
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
-        let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+        let address = listener.local_addr().map_err(failed)?;
+        // By the service's name, for which the certificate is where it speaks TLS.
+        let url = service.url_with(address.port().into());
         let end = CancellationToken::new();
         let running = tokio::spawn(forward(listener, first, Pods { api: pods, pod, port }, end.clone()));
-        Ok(Self { url, end, running })
+        Ok(Self { url, address, end, running })
+    }
+
+    /// The URL of the service, at the port where this listens.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Where it listens.
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Ends it with its connections.

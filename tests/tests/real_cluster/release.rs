@@ -55,15 +55,20 @@ impl Release<'_> {
         release
     }
 
-    /// `helm install` or `helm upgrade`, which waits until all is ready.
+    /// `helm install` or `helm upgrade` of the release, which waits until all is ready.
     pub(crate) async fn helm(&self, verb: &str, more: &[&str]) {
-        let chart = chart().display().to_string();
         let values = self.values.path().display().to_string();
+        self.helm_of(verb, "nearkv", SYSTEM, &[&["--values", &values], more].concat()).await;
+    }
+
+    /// The same for any release of the chart.
+    pub(crate) async fn helm_of(&self, verb: &str, name: &str, namespace: &str, more: &[&str]) {
+        let chart = chart().display().to_string();
         let image = [
             format!("--set=image.registry={}", Images::REGISTRY),
             format!("--set=image.tag={}", Images::TAG),
         ];
-        let mut arguments = vec![verb, "nearkv", &chart, "--namespace", SYSTEM, "--values", &values];
+        let mut arguments = vec![verb, name, &chart, "--namespace", namespace];
         arguments.extend(image.iter().map(String::as_str));
         arguments.extend(["--wait", TIMEOUT]);
         arguments.extend(more);

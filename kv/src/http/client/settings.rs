@@ -1,6 +1,6 @@
 //! How a client connects, and what it waits for.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use reqwest::{Url, redirect::Policy};
 use thiserror::Error;
@@ -42,6 +42,9 @@ pub struct ClientSettings {
     /// For `https`: a file with the authorities that are trusted, read again when it is replaced. `None` trusts those of
     /// the system.
     pub ca_file: Option<PathBuf>,
+    /// Where the host of the base is, in place of what DNS says: at the near end of a port-forward, whose far end has a
+    /// certificate for the Service's name.
+    pub address: Option<SocketAddr>,
 }
 
 impl Default for ClientSettings {
@@ -53,6 +56,7 @@ impl Default for ClientSettings {
             connect_timeout: Duration::from_secs(1),
             read_timeout: Duration::from_secs(15),
             ca_file: None,
+            address: None,
         }
     }
 }
@@ -107,6 +111,11 @@ impl ClientSettings {
         let builder = match &self.ca_file {
             Some(path) => builder.tls_backend_preconfigured(trust::config(path, self.protocol)?),
             None => builder,
+        };
+        let host = Url::parse(base).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let builder = match (host, self.address) {
+            (Some(host), Some(address)) => builder.resolve(&host, address),
+            _ => builder,
         };
         builder.build().map_err(ClientError::Setup)
     }

@@ -31,7 +31,7 @@ fn client(address: SocketAddr) -> Client {
         protocol: Protocol::Http1,
         connect_timeout: timeout,
         read_timeout: timeout,
-        ca_file: None,
+        ..ClientSettings::default()
     };
     Client::new(&format!("http://{address}/"), &settings).unwrap()
 }
@@ -61,6 +61,18 @@ async fn without_a_connection_nothing_was_written() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     assert_eq!(reasons(&client(address)).await, [Reason::Unavailable; 4]);
+}
+
+#[tokio::test]
+async fn a_server_is_reached_at_an_address_that_dns_does_not_know() {
+    let harness = MemoryHarness::new();
+    let (namespace, key) = place();
+    harness.memory.create(&namespace);
+    let server = Running::over(harness.memory, &Settings::default()).await;
+    let settings = ClientSettings { address: Some(server.address), ..ClientSettings::default() };
+    let base = format!("http://nearkv-operator.nearkv-system.svc:{}", server.address.port());
+    let client = Client::new(&base, &settings).unwrap();
+    assert!(client.put(&namespace, &key, "v".into(), &PutOptions::default()).await.is_ok());
 }
 
 #[tokio::test]

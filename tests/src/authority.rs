@@ -1,0 +1,50 @@
+//! An authority of a test's own, and certificates by it, as cert-manager would put them into a Secret.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use crate::error::{HarnessError, Result};
+
+/// Issues certificates. Another one is nobody that trusts this one.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate with its key, both as PEM.
+pub struct Certificate {
+    /// `tls.crt`.
+    pub certificate: String,
+    /// `tls.key`.
+    pub key: String,
+}
+
+impl Authority {
+    /// A new one.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn new() -> Result<Authority> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().map_err(failed)?;
+        CertifiedIssuer::self_signed(params, key).map(Authority).map_err(failed)
+    }
+
+    /// `ca.crt`.
+    pub fn certificate(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A new certificate for a server with these names and addresses.
+    ///
+    /// # Errors
+    /// For what is no name.
+    pub fn issue(&self, names: &[&str]) -> Result<Certificate> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let key = KeyPair::generate().map_err(failed)?;
+        let params = CertificateParams::new(names).map_err(failed)?;
+        let certificate = params.signed_by(&key, &self.0).map_err(failed)?;
+        Ok(Certificate { certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+}
+
+fn failed(error: rcgen::Error) -> HarnessError {
+    HarnessError::Missing(format!("failed to make a certificate: {error}"))
+}
