@@ -53,6 +53,8 @@ pub(crate) struct Shared<K> {
     hasher: RandomState,
     tickets: AtomicU64,
     answered: AtomicBool,
+    /// A snapshot with something in it was loaded.
+    pub(crate) warm: AtomicBool,
 }
 
 /// What a read is answered with.
@@ -84,6 +86,7 @@ impl<K: Kv> EdgeCache<K> {
             hasher: RandomState::new(),
             tickets: AtomicU64::new(0),
             answered: AtomicBool::new(false),
+            warm: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -93,6 +96,12 @@ impl<K: Kv> EdgeCache<K> {
     #[must_use]
     pub fn has_heard_from_upstream(&self) -> bool {
         self.shared.answered.load(Ordering::Relaxed)
+    }
+
+    /// Whether it began with something to serve, from a snapshot.
+    #[must_use]
+    pub fn began_warm(&self) -> bool {
+        self.shared.warm.load(Ordering::Relaxed)
     }
 
     /// The circuit before upstream.
@@ -108,7 +117,7 @@ impl<K: Kv> EdgeCache<K> {
         shared.cache.run_pending_tasks();
         shared.metrics.text(Sample {
             bytes: shared.cache.weighted_size(),
-            capacity: shared.cache.policy().max_capacity().unwrap_or(u64::MAX),
+            capacity: shared.capacity(),
             entries: shared.cache.entry_count(),
             tasks: shared.tasks.len(),
             circuit: shared.circuit.state(),
@@ -134,6 +143,11 @@ impl<K> Shared<K> {
     /// The next place in the order of requests and writes.
     pub(crate) fn ticket(&self) -> Ticket {
         Ticket(self.tickets.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    /// Most bytes that may be held.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.cache.policy().max_capacity().unwrap_or(u64::MAX)
     }
 
     pub(crate) fn stripe(&self, slot: &Slot) -> MutexGuard<'_, Stripe> {

@@ -29,6 +29,10 @@ pub struct Args {
     /// Most memory for keys, values, metadata and their overhead, in bytes or as a Kubernetes quantity.
     #[arg(long, env = "NEARKV_CACHE_SIZE", value_name = "SIZE", default_value = "256Mi", value_parser = bytes)]
     pub cache_size: u64,
+    /// A folder for snapshots of the cache, so that it is not empty after a restart. They hold values, in files that only
+    /// their owner can read. Default: none are kept.
+    #[arg(long, env = "NEARKV_SNAPSHOT_DIR", value_name = "DIR")]
+    pub snapshot_dir: Option<PathBuf>,
     /// TLS, and the end.
     #[command(flatten)]
     pub data_listener: DataListenerArgs,

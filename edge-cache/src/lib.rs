@@ -4,7 +4,8 @@
 //!
 //! A read goes: `kv` (the operation) → `cache` (what is held) → `freshness` (may it be served) → `flight` and
 //! `fetch` (ask upstream, once per key) → `landing` (keep it, unless a write made it old). A write goes: `writes`
-//! (pass through; raise the `floor`; replace what is held; tell the `lists`).
+//! (pass through; raise the `floor`; replace what is held; tell the `lists`). What is held outlives the process in a
+//! `snapshot`.
 //!
 //! A whole edge in one process, as `kubectl-kv dev` runs one per region:
 //!
@@ -41,9 +42,11 @@ mod region;
 pub mod run;
 mod settings;
 mod slot;
+mod snapshot;
 mod writes;
 
 pub use cache::EdgeCache;
 pub use circuit::CircuitState;
 pub use region::{Region, RegionName, RegionNameError};
 pub use settings::Settings;
+pub use snapshot::Snapshots;

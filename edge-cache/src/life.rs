@@ -139,6 +139,13 @@ impl Lives {
         }
     }
 
+    /// Everything that is held is dropped, as if upstream had never answered.
+    pub(crate) fn clear(&self) {
+        for (_, tenancy) in self.0.write().drain() {
+            tenancy.present.over.store(true, Ordering::Release);
+        }
+    }
+
     /// What is counted of each KvNamespace.
     pub(crate) fn tallies(&self) -> Vec<(Namespace, Arc<Tally>)> {
         let lives = self.0.read();

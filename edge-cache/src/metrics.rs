@@ -18,7 +18,7 @@ use prometheus_client::{
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::{cache::Reading, circuit::CircuitState};
+use crate::{cache::Reading, circuit::CircuitState, snapshot::Counts};
 
 /// Bounds of the histogram of upstream's latency: from the same node to the other side of the world, and to the
 /// time-out.
@@ -127,6 +127,8 @@ pub(crate) struct Metrics {
     entries: Gauge,
     tasks: Gauge,
     circuit: Family<StateLabels, Gauge>,
+    /// What is counted of snapshots.
+    pub(crate) snapshots: Counts,
     registry: Mutex<Registry>,
 }
 
@@ -151,6 +153,7 @@ impl Metrics {
             entries: Gauge::default(),
             tasks: Gauge::default(),
             circuit: Family::default(),
+            snapshots: Counts::default(),
             registry: Mutex::default(),
         };
         metrics.register(answered);
@@ -192,6 +195,7 @@ impl Metrics {
         registry.register("cache_entries", "Entries, absences and pages held", self.entries.clone());
         registry.register("tasks", "Fetches and writes on their way", self.tasks.clone());
         registry.register("circuit", "1 for the state of the circuit before upstream", self.circuit.clone());
+        self.snapshots.register(registry);
     }
 
     /// Counts how a read ended.

@@ -79,7 +79,8 @@ impl<K: Kv> Region<K> {
     }
 
     /// `/livez`, `/readyz` and `/metrics`, for an admin listener. Ready once upstream has answered for the first
-    /// time, and from then on: an edge whose origin goes away still has its cache. `upstream` names it in what
+    /// time, and from then on: an edge whose origin goes away still has its cache. So has one that began with a snapshot;
+    /// where callers need a decision it has none to serve before upstream makes them. `upstream` names it in what
     /// `/readyz` says until then; not ready from `leaving` on. `log` is what `/log` tells and changes.
     pub fn admin_router(
         &self,
@@ -87,14 +88,20 @@ impl<K: Kv> Region<K> {
         log: Option<LogFilter>,
         leaving: &CancellationToken,
     ) -> Router {
-        let admin =
-            EdgeAdmin { cache: self.cache.clone(), upstream: upstream.to_owned(), leaving: leaving.clone() };
+        let admin = EdgeAdmin {
+            cache: self.cache.clone(),
+            decides: self.guard.is_some(),
+            upstream: upstream.to_owned(),
+            leaving: leaving.clone(),
+        };
         server::admin_router(Arc::new(admin), log)
     }
 }
 
 struct EdgeAdmin<K> {
     cache: EdgeCache<K>,
+    /// Whether a caller is let in only after a decision.
+    decides: bool,
     upstream: String,
     leaving: CancellationToken,
 }
@@ -104,7 +111,7 @@ impl<K: Kv> Admin for EdgeAdmin<K> {
         if self.leaving.is_cancelled() {
             return Some("its end: shutting down".to_owned());
         }
-        let ready = self.cache.has_heard_from_upstream();
+        let ready = self.cache.has_heard_from_upstream() || (self.cache.began_warm() && !self.decides);
         (!ready).then(|| format!("the first answer of {}", self.upstream))
     }
 

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use nearkv::{
-    Error, GetOptions, Key, Kv, Namespace,
+    Error, GetOptions, Key, Kv, Namespace, SystemClock,
     access::{Guard, GuardSettings, TokenFile},
     http::{
         Client,
@@ -15,7 +15,7 @@ use nearkv::{
 use tokio::{net::TcpListener, signal, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{EdgeCache, Region, cli::Args};
+use crate::{EdgeCache, Region, Snapshots, cli::Args};
 
 /// Pause between two questions to an origin that has not answered yet.
 const FIRST_ANSWER_PAUSE: Duration = Duration::from_secs(1);
@@ -89,6 +89,10 @@ pub async fn run_until(args: Args, log: Option<LogFilter>, stop: CancellationTok
     let guard = guard(&args, &client);
     let mut region = Region::new(args.region, client, &settings);
     region.guard.clone_from(&guard);
+    let snapshots = args.snapshot_dir.map(|folder| Snapshots::new(folder, Arc::new(SystemClock)));
+    if let Some(snapshots) = &snapshots {
+        snapshots.load(&region.cache).await;
+    }
     tracing::info!(
         origin = args.origin,
         region = %region.name,
@@ -109,15 +113,23 @@ pub async fn run_until(args: Args, log: Option<LogFilter>, stop: CancellationTok
                 sleep(args.data_listener.shutdown_delay).await;
                 data_stop.cancel();
             },
+            async {
+                if let Some(snapshots) = &snapshots {
+                    snapshots.keep(&region.cache, &stop).await;
+                }
+            },
         );
         region.cache.shutdown().await;
         if let Some(guard) = guard {
             guard.shutdown().await;
         }
+        if let Some(snapshots) = snapshots {
+            snapshots.save_final(&region.cache).await;
+        }
         admin_stop.cancel();
         served
     };
-    let ((data, question, ()), admin) = tokio::join!(data, admin);
+    let ((data, question, (), ()), admin) = tokio::join!(data, admin);
     data?;
     admin?;
     question.map_err(RunError::Question)

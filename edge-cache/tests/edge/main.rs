@@ -11,3 +11,4 @@ mod lists;
 mod outage;
 mod process;
 mod scripted;
+mod snapshots;

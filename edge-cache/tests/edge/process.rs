@@ -54,12 +54,7 @@ impl Process {
 
     /// What `/readyz` or `/metrics` says; empty where nobody listens yet.
     async fn admin(&self, path: &str) -> String {
-        let Ok(mut connection) = TcpStream::connect(self.admin).await else { return String::new() };
-        let request = format!("GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n");
-        connection.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).await.unwrap();
-        answer
+        get(self.admin, path).await
     }
 
     async fn until_ready_says(&self, expected: &str) {
@@ -79,6 +74,16 @@ impl Process {
         kill_process(pid, Signal::TERM).unwrap();
         timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
     }
+}
+
+/// The whole answer to a GET; empty where nobody listens.
+pub(crate) async fn get(server: SocketAddr, path: &str) -> String {
+    let Ok(mut connection) = TcpStream::connect(server).await else { return String::new() };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 fn free_address() -> SocketAddr {
