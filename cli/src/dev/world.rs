@@ -121,9 +121,12 @@ impl World {
             (Health::Ready, Ok(_)) => None,
             // The store names file and line of what it cannot read itself.
             (Health::RootDamaged { detail }, _) if detail.contains(&root) => Some(detail),
-            (Health::RootDamaged { detail } | Health::NameTaken { detail }, _) => {
-                Some(format!("{root}: {detail}"))
-            }
+            (
+                Health::RootDamaged { detail }
+                | Health::NameTaken { detail }
+                | Health::FormatUnknown { detail },
+                _,
+            ) => Some(format!("{root}: {detail}")),
             (Health::PartDamaged { detail } | Health::StoreRefused { detail }, _) => Some(detail),
             (Health::RootMissing, _) => Some(format!("{root} is missing, and there were data before")),
             (Health::Loading, Ok(_)) => Some("its data could not be loaded".to_owned()),

@@ -108,6 +108,7 @@ async fn repaired(data: &dyn Data, namespace: &Namespace) -> Option<RepairOutcom
         Health::Loading => None,
         Health::Ready => Some(RepairOutcome::NotNeeded),
         Health::RootMissing
+        | Health::FormatUnknown { .. }
         | Health::RootDamaged { .. }
         | Health::NameTaken { .. }
         | Health::PartDamaged { .. }

@@ -142,6 +142,14 @@ fn ready(applied: &Applied) -> Verdict {
             "the root ConfigMap is missing; writes are refused and reads go on from memory; \
              set the annotation nearkv.dev/repair to write it anew from memory",
         ),
+        (Health::FormatUnknown { detail }, _) => Verdict::new(
+            "False",
+            word,
+            format!(
+                "{detail}; writes are refused and reads go on from memory; \
+                 run the version of nearkv-operator that wrote the root, or a newer one"
+            ),
+        ),
         (
             Health::RootDamaged { detail } | Health::NameTaken { detail } | Health::PartDamaged { detail },
             _,

@@ -78,6 +78,7 @@ fn every_damage_is_a_reason_for_not_being_ready() {
     for health in [
         Health::Loading,
         Health::RootMissing,
+        Health::FormatUnknown { detail: detail() },
         Health::RootDamaged { detail: detail() },
         Health::NameTaken { detail: detail() },
         Health::PartDamaged { detail: detail() },
@@ -88,6 +89,17 @@ fn every_damage_is_a_reason_for_not_being_ready() {
         assert_eq!(world.says(READY), pair("False", word));
         assert_eq!(world.says(ENTRIES_SYNCED), pair("Unknown", word));
     }
+}
+
+#[test]
+fn a_root_of_an_unknown_format_says_which_version_to_run() {
+    let detail = "format 2 is not known to this version of nearkv".to_owned();
+    let status = World::new().health(Health::FormatUnknown { detail }).status();
+    let message = &find(&status, READY).unwrap().message;
+    for said in ["format 2", "writes are refused", "run the version of nearkv-operator that wrote the root"] {
+        assert!(message.contains(said), "{message}");
+    }
+    assert!(!message.contains("repair"), "{message}");
 }
 
 #[test]

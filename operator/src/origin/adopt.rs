@@ -15,7 +15,9 @@ pub(super) enum Kind {
     Doomed,
     /// Something else.
     Foreign(String),
-    /// Our root, but edited, cut off, or of an unknown format.
+    /// A root of a format that this program does not know, and so keeps its hands off.
+    OtherFormat(String),
+    /// Our root, but edited or cut off.
     Damaged(String),
 }
 
@@ -46,6 +48,7 @@ pub(super) fn kind(config: &NamespaceConfig, object: &Object) -> Kind {
         Err(FormatError::FieldMissing(field)) if !labelled => {
             Kind::Foreign(format!("{} is no root: field {field:?} is missing", meta.name))
         }
+        Err(error @ FormatError::Unknown(_)) => Kind::OtherFormat(error.to_string()),
         Err(error) => Kind::Damaged(error.to_string()),
     }
 }

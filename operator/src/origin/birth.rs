@@ -39,7 +39,7 @@ impl Space {
         Ok(self.refresh().await?.version())
     }
 
-    /// Writes the root anew. What is there is replaced only if it is ours, however damaged.
+    /// Writes the root anew. What is there is replaced only if it is ours, however damaged, and of a known format.
     pub(super) async fn repair(&self) -> Result<Version, Error> {
         let Some(view) = self.view() else {
             return Err(Error::new(
@@ -55,14 +55,18 @@ impl Space {
             Ok(present) => present,
             Err(error) => return Err(unreachable("read the root").with_source(error)),
         };
-        if let Some(object) = &present
-            && let kind @ (Kind::Doomed | Kind::Foreign(_)) = adopt::kind(&self.config(), object)
-        {
-            let detail = match kind {
-                Kind::Foreign(detail) => detail,
-                _ => "it is an earlier KvNamespace's, and about to be deleted".to_owned(),
-            };
-            return Err(self.damaged(&Health::NameTaken { detail }));
+        let health = match present.as_ref().map(|object| adopt::kind(&self.config(), object)) {
+            Some(Kind::Foreign(detail)) => Some(Health::NameTaken { detail }),
+            Some(Kind::Doomed) => {
+                let detail = "it is an earlier KvNamespace's, and about to be deleted".to_owned();
+                Some(Health::NameTaken { detail })
+            }
+            // Whole to the version that wrote it. What memory has may be far behind it.
+            Some(Kind::OtherFormat(detail)) => Some(Health::FormatUnknown { detail }),
+            Some(Kind::Ours(_) | Kind::Damaged(_)) | None => None,
+        };
+        if let Some(health) = health {
+            return Err(self.damaged(&health));
         }
         let draft = self.rewrite(&view).await?;
         let written = match present.map(|object| object.meta.token) {

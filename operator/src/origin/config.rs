@@ -127,7 +127,13 @@ pub enum Health {
     Ready,
     /// There is no root, and there should be one.
     RootMissing,
-    /// The root fails its digest, or has a format this program does not know.
+    /// The root has a format that this program does not know: another version has written it, and only such a one may
+    /// write it again.
+    FormatUnknown {
+        /// Which format.
+        detail: String,
+    },
+    /// The root fails its digest.
     RootDamaged {
         /// What is wrong with it.
         detail: String,
@@ -151,8 +157,16 @@ pub enum Health {
 
 impl Health {
     /// The words of all states.
-    pub const WORDS: [&'static str; 7] =
-        ["Loading", "Ready", "RootMissing", "RootDamaged", "NameTaken", "PartDamaged", "StoreRefused"];
+    pub const WORDS: [&'static str; 8] = [
+        "Loading",
+        "Ready",
+        "RootMissing",
+        "FormatUnknown",
+        "RootDamaged",
+        "NameTaken",
+        "PartDamaged",
+        "StoreRefused",
+    ];
 
     /// The condition's reason.
     #[must_use]
@@ -161,6 +175,7 @@ impl Health {
             Self::Loading => "Loading",
             Self::Ready => "Ready",
             Self::RootMissing => "RootMissing",
+            Self::FormatUnknown { .. } => "FormatUnknown",
             Self::RootDamaged { .. } => "RootDamaged",
             Self::NameTaken { .. } => "NameTaken",
             Self::PartDamaged { .. } => "PartDamaged",

@@ -117,6 +117,7 @@ impl Space {
                 ));
             }
             Kind::Foreign(detail) => return self.condemn(Health::NameTaken { detail }),
+            Kind::OtherFormat(detail) => return self.condemn(Health::FormatUnknown { detail }),
             Kind::Damaged(detail) => return self.condemn(Health::RootDamaged { detail }),
         };
         let Some(present) = self.view() else {

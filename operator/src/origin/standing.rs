@@ -60,7 +60,14 @@ impl Space {
     /// The refusal of what a damaged root does not allow.
     pub(super) fn damaged(&self, health: &Health) -> Error {
         let (account, name) = (self.namespace.account(), self.namespace.name());
+        let remedy = match health {
+            Health::FormatUnknown { .. } => {
+                "run the version of nearkv-operator that wrote it, or a newer one".to_owned()
+            }
+            _ => format!("repair it with: kubectl kv repair {name} -n {account}"),
+        };
         let what = match health {
+            Health::FormatUnknown { detail } => format!("is another version's ({detail})"),
             Health::RootMissing => "is missing".to_owned(),
             Health::RootDamaged { detail } => format!("is damaged ({detail})"),
             Health::NameTaken { detail } => format!("has its name taken ({detail})"),
@@ -69,7 +76,7 @@ impl Space {
         Error::new(
             Reason::NamespaceDamaged,
             format!(
-                "The root ConfigMap {name}.kv of KvNamespace {account}/{name} {what}: nothing is written; repair it with: kubectl kv repair {name} -n {account}"
+                "The root ConfigMap {name}.kv of KvNamespace {account}/{name} {what}: nothing is written; {remedy}"
             ),
         )
     }

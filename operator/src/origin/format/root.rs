@@ -190,16 +190,19 @@ impl Root {
     /// What is wrong with it; the caller makes that `RootDamaged`.
     pub fn decode(content: &Content) -> Result<Self, FormatError> {
         let field = |name| content.text.get(name).ok_or(FormatError::FieldMissing(name));
-        let (root, lines, stated) = (field(FIELD_ROOT)?, field(FIELD_RECORDS)?, field(FIELD_DIGEST)?);
+        let root = field(FIELD_ROOT)?;
+        // Before all else: another format may have other fields, and another digest.
+        if let Ok(FormatOnly { format }) = serde_json::from_str(root)
+            && format != FORMAT
+        {
+            return Err(FormatError::Unknown(format));
+        }
+        let (lines, stated) = (field(FIELD_RECORDS)?, field(FIELD_DIGEST)?);
         if digest(root, lines).to_string() != *stated {
             return Err(FormatError::Digest);
         }
         let broken =
             |error: serde_json::Error| FormatError::Line { line: error.line(), message: error.to_string() };
-        let FormatOnly { format } = serde_json::from_str(root).map_err(broken)?;
-        if format != FORMAT {
-            return Err(FormatError::Unknown(format));
-        }
         let wire: Wire = serde_json::from_str(root).map_err(broken)?;
         let Wire {
             format: _,
@@ -277,12 +280,18 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_left_alone() {
+    fn a_newer_format_is_known_as_such_whatever_else_it_has_changed() {
         let mut content = root().encode();
         let newer = content.text[FIELD_ROOT].replace("\"format\": 1", "\"format\": 2");
         let digest = digest(&newer, &content.text[FIELD_RECORDS]).to_string();
         content.text.insert(FIELD_ROOT.into(), newer);
-        content.text.insert(FIELD_DIGEST.into(), digest);
-        assert_eq!(Root::decode(&content).unwrap_err(), FormatError::Unknown(2));
+        for digest in [Some(digest), Some("of another kind".to_owned()), None] {
+            content.text.remove(FIELD_DIGEST);
+            content.text.extend(digest.map(|digest| (FIELD_DIGEST.to_owned(), digest)));
+            assert_eq!(Root::decode(&content).unwrap_err(), FormatError::Unknown(2));
+        }
+        content.text.remove(FIELD_RECORDS);
+        content.text.insert(FIELD_ROOT.into(), r#"{"format": 3, "all": "else"}"#.into());
+        assert_eq!(Root::decode(&content).unwrap_err(), FormatError::Unknown(3));
     }
 }

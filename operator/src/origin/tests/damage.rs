@@ -79,6 +79,49 @@ async fn invariant_7_a_root_from_a_backup_is_damage_and_repair_keeps_what_memory
     assert_eq!(process.get("k").await.unwrap().as_deref(), Some("new"));
 }
 
+/// A newer version has taken the data over during an upgrade that is rolled back.
+#[tokio::test(start_paused = true)]
+async fn invariant_7_a_root_of_an_unknown_format_is_left_alone_whatever_is_asked() {
+    let store = Simulated::new(8);
+    let process = Process::start(&store, 1).await;
+    process.origin.set_maintainer(true);
+    process.put("k", "v").await.unwrap();
+    process.put("long", &"x".repeat(10_000)).await.unwrap();
+    let good = root_object(&store);
+    store.world().tamper(&root_name(&settings()), |object| {
+        let root = object.content.text.get_mut("root").unwrap();
+        *root = root.replace("\"format\": 1", "\"format\": 2");
+    });
+    let taken_over = store.world().objects();
+    process.reaches("FormatUnknown").await;
+    assert_eq!(process.get("k").await.unwrap().as_deref(), Some("v"), "reads go on from memory");
+    let stranger = Process::idle(&store.client(), 2, Settings::default());
+    stranger.origin.configure(config("u1"));
+    for process in [&process, &stranger] {
+        for birth in [Birth::Expected, Birth::Past] {
+            let refused = process.origin.initialise(&settings(), birth).await.unwrap_err();
+            assert_eq!(refused.reason(), Reason::NamespaceDamaged);
+            let text = refused.to_string();
+            assert!(
+                text.contains("format 2") && text.contains("run the version of nearkv-operator"),
+                "{text}"
+            );
+            assert!(!text.contains("repair"), "{text}");
+        }
+        assert_eq!(process.health().as_str(), "FormatUnknown");
+        assert_eq!(reason(process.put("k", "w").await), Reason::NamespaceDamaged);
+        assert!(process.origin.repair(&settings()).await.is_err(), "memory is behind it");
+    }
+    assert_eq!(reason(stranger.get("k").await), Reason::NamespaceDamaged);
+    // Longer than the grace of what is collected.
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(store.world().objects(), taken_over, "nothing was written, and nothing collected");
+
+    store.world().tamper(&root_name(&settings()), |object| object.content = good.content.clone());
+    process.reaches("Ready").await;
+    process.put("k", "w").await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn invariant_7_a_strangers_object_is_left_alone() {
     let store = Simulated::new(5);
