@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use nearkv::{CacheStatus, Error, Kv, ReadOptions, Reason, Served, http::server::Requests};
+use nearkv::{
+    CacheStatus, Error, Kv, ReadOptions, Reason, Served, access::Decisions, http::server::Requests,
+};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -128,6 +130,11 @@ impl<K: Kv> EdgeCache<K> {
     /// Has the metrics tell what a data listener over this cache counts.
     pub(crate) fn count(&self, requests: &Arc<Requests>) {
         self.shared.metrics.add(requests);
+    }
+
+    /// Has the metrics tell what is decided about the callers of that listener.
+    pub(crate) fn count_decisions(&self, decisions: &Arc<Decisions>) {
+        self.shared.metrics.add(decisions);
     }
 
     /// Ends fetches and refreshes, and waits for writes that are on their way: their outcome is waited for, since

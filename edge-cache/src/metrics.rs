@@ -4,7 +4,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use nearkv::{
     CacheStatus, Error, Namespace, Reason,
-    http::server::Requests,
     metrics::{Count, MOST_KVNAMESPACES, counters, register_build, text, without_series},
     telemetry::SPANS,
 };
@@ -161,9 +160,9 @@ impl Metrics {
         metrics
     }
 
-    /// Adds what the data listener counts.
-    pub(crate) fn add(&self, requests: &Arc<Requests>) {
-        self.registry.lock().register_collector(Box::new(Arc::clone(requests)));
+    /// Adds what is counted elsewhere.
+    pub(crate) fn add(&self, counted: &Arc<impl Collector>) {
+        self.registry.lock().register_collector(Box::new(Arc::clone(counted)));
     }
 
     fn register(&self, answered: Family<ReadLabels, Counter>) {

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use nearkv::{
     Error, GetOptions, Key, Kv, Namespace, SystemClock,
-    access::{Guard, GuardSettings, TokenFile},
+    access::{Decisions, Guard, GuardSettings, TokenFile},
     http::{
         Client,
         client::{ClientError, ClientSettings, Credentials},
@@ -86,9 +86,11 @@ pub async fn run_until(args: Args, log: Option<LogFilter>, stop: CancellationTok
     let data = listen(args.listen, "--listen").await?;
     let admin = listen(args.admin_listen, "--admin-listen").await?;
     let namespaces = Arc::new(client.clone());
-    let guard = guard(&args, &client);
+    let decisions = Arc::default();
+    let guard = guard(&args, &client, &decisions);
     let mut region = Region::new(args.region, client, &settings);
     region.guard.clone_from(&guard);
+    region.cache.count_decisions(&decisions);
     let snapshots = args.snapshot_dir.map(|folder| Snapshots::new(folder, Arc::new(SystemClock)));
     if let Some(snapshots) = &snapshots {
         snapshots.load(&region.cache).await;
@@ -145,14 +147,14 @@ fn client(args: &Args) -> Result<Client, ClientError> {
 }
 
 /// Upstream decides, and says for how long that holds.
-fn guard(args: &Args, upstream: &Client) -> Option<Arc<Guard>> {
+fn guard(args: &Args, upstream: &Client, decisions: &Arc<Decisions>) -> Option<Arc<Guard>> {
     if args.auth == AuthMode::Off {
         tracing::warn!("callers are not asked who they are: whoever reaches the data listener may read");
         return None;
     }
     let stale_if_error = Duration::from_secs(args.auth_stale_if_error_seconds);
     let settings = GuardSettings { stale_if_error, ..GuardSettings::default() };
-    Some(Arc::new(Guard::new(Arc::new(upstream.clone()), settings)))
+    Some(Arc::new(Guard::new(Arc::new(upstream.clone()), settings).counted_by(decisions)))
 }
 
 async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, RunError> {

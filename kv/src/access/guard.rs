@@ -10,7 +10,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
-use super::{Access, Authority, BearerToken, Caller, Decision, Desk, TokenHash, Verb, Verdict, desk::Held};
+use super::{
+    Access, Authority, BearerToken, Caller, Decision, Decisions, Desk, TokenHash, Verb, Verdict,
+    decisions::{Outcome, Source},
+    desk::Held,
+};
 use crate::{Error, Reason};
 
 /// Longest that an allowance is believed: so long a revoked token may go on (design §9).
@@ -57,13 +61,20 @@ pub struct Guard {
     authority: Arc<dyn Authority>,
     settings: GuardSettings,
     desk: Arc<Desk<(TokenHash, Access), Verdict>>,
+    decisions: Arc<Decisions>,
 }
 
 impl Guard {
     /// A guard that remembers nothing yet. End it with [`Guard::shutdown`].
     #[must_use]
     pub fn new(authority: Arc<dyn Authority>, settings: GuardSettings) -> Self {
-        Self { authority, settings, desk: Desk::new(CAPACITY) }
+        Self { authority, settings, desk: Desk::new(CAPACITY), decisions: Arc::default() }
+    }
+
+    /// The same guard, whose decisions are counted there.
+    #[must_use]
+    pub fn counted_by(self, decisions: &Arc<Decisions>) -> Self {
+        Self { decisions: Arc::clone(decisions), ..self }
     }
 
     /// Whether the caller may go on.
@@ -72,45 +83,53 @@ impl Guard {
     /// `unauthenticated` (401), `forbidden` (403); `unavailable` or `store-refused` (503) and `throttled` (429) while it
     /// cannot be decided.
     pub async fn admit(&self, caller: &Caller, access: &Access) -> Result<Permit, Error> {
+        let (permit, source) = self.weigh(caller, access).await;
+        self.decisions.count(Outcome::of(&permit), source);
+        permit
+    }
+
+    async fn weigh(&self, caller: &Caller, access: &Access) -> (Result<Permit, Error>, Source) {
         let token = match caller {
             Caller::Bearer(token) => token,
             // The process's own work does not come in by the door; whoever seems to is nobody.
-            Caller::Own | Caller::Nobody | Caller::Unclear => return Err(nobody()),
+            Caller::Own | Caller::Nobody | Caller::Unclear => return (Err(nobody()), Source::None),
         };
         let (key, now) = ((token.hash(), access.clone()), Instant::now());
+        let full = |verdict: Verdict| verdict.judge(access).map(|()| Permit::Full);
+        let cached_only = || (Ok(Permit::CachedOnly), Source::Stale);
         let held = self.desk.held(&key);
         if let Some(held) = held.as_ref().filter(|held| now < held.until) {
-            return held.value.judge(access).map(|()| Permit::Full);
+            return (full(held.value), Source::Cached);
         }
         let earlier = held.filter(|held| self.covers(held, access, now));
         let failing = earlier.as_ref().and_then(|held| held.retry);
         if failing.is_some_and(|retry| now < retry) {
-            return Ok(Permit::CachedOnly);
+            return cached_only();
         }
         let seat = match self.desk.ask(&key, || self.question(token.clone(), access.clone())) {
             Ok(seat) => seat,
-            Err(_) if earlier.is_some() => return Ok(Permit::CachedOnly),
-            Err(error) => return Err(error),
+            Err(_) if earlier.is_some() => return cached_only(),
+            Err(error) => return (Err(error), Source::Asked),
         };
         let answer = match &earlier {
             None => seat.answer().await,
-            Some(_) if failing.is_some() => return Ok(Permit::CachedOnly),
+            Some(_) if failing.is_some() => return cached_only(),
             Some(_) => match timeout(STALE_PATIENCE, seat.answer()).await {
                 Ok(answer) => answer,
                 Err(_) => {
                     self.desk.failing(&key);
-                    return Ok(Permit::CachedOnly);
+                    return cached_only();
                 }
             },
         };
         match answer {
-            Ok(held) => held.value.judge(access).map(|()| Permit::Full),
-            Err(error) if earlier.is_some() && error.reason().is_outage() => Ok(Permit::CachedOnly),
-            Err(error) => Err(undecided(error)),
+            Ok(held) => (full(held.value), Source::Asked),
+            Err(error) if earlier.is_some() && error.reason().is_outage() => cached_only(),
+            Err(error) => (Err(undecided(error)), Source::Asked),
         }
     }
 
-    /// The decision, for another guard that asks this one, with what is left of its time.
+    /// The decision, for another guard that asks this one, with what is left of its time. That one counts it.
     ///
     /// # Errors
     /// Whatever keeps it from being decided.

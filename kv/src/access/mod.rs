@@ -3,8 +3,12 @@
 //! guarded: they judge the very operation that is about to run, so no path, header or face leads around them.
 
 mod caller;
+#[cfg(feature = "server")]
+mod decisions;
 mod desk;
+#[cfg(feature = "server")]
 mod guard;
+#[cfg(feature = "server")]
 mod guarded;
 #[cfg(test)]
 mod tests;
@@ -15,8 +19,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 pub use caller::Caller;
+#[cfg(feature = "server")]
+pub use decisions::Decisions;
 pub use desk::{Desk, Held, Seat};
+#[cfg(feature = "server")]
 pub use guard::{Guard, GuardSettings, MOST_ALLOWED_FOR, MOST_REFUSED_FOR, Permit};
+#[cfg(feature = "server")]
 pub use guarded::{Guarded, GuardedNamespaces};
 pub use token::{BearerToken, TokenFile, TokenHash};
 

@@ -188,6 +188,37 @@ async fn while_the_authority_cannot_be_reached_an_earlier_permission_reads_what_
 }
 
 #[tokio::test(start_paused = true)]
+#[tokio::test(start_paused = true)]
+async fn decisions_are_counted_by_what_they_are_and_where_they_are_known_from() {
+    let refusals = [Next::Says(Verdict::Forbidden, LONG), Next::Says(Verdict::Unknown, LONG)];
+    let script = [&[allowed()][..], &refusals, &[Next::Fails(Reason::Unavailable)]].concat();
+    let decisions = Arc::<Decisions>::default();
+    let guard = guard(&Scripted::new(&script), LONG).counted_by(&decisions);
+    for caller in ["good", "good", "narrow", "narrow", "bad", "bad", "late"].map(bearer) {
+        let _asked = outcome(&guard, &caller, Verb::Get).await;
+    }
+    let _asked = outcome(&guard, &Caller::Nobody, Verb::Get).await;
+    // Who knows is away.
+    advance(Duration::from_secs(61)).await;
+    for _ in 0..2 {
+        let _asked = outcome(&guard, &bearer("good"), Verb::Get).await;
+    }
+    assert_eq!(
+        decisions.counted(),
+        [
+            ("allowed", "cached", 1),
+            ("allowed", "asked", 1),
+            ("allowed", "stale", 2),
+            ("forbidden", "cached", 1),
+            ("forbidden", "asked", 1),
+            ("unauthenticated", "none", 1),
+            ("unauthenticated", "cached", 1),
+            ("unauthenticated", "asked", 1),
+            ("unavailable", "asked", 1),
+        ]
+    );
+}
+
 async fn a_write_that_was_allowed_is_refused_while_the_authority_cannot_be_reached() {
     let authority = Scripted::new(&[allowed(), Next::Fails(Reason::Unavailable)]);
     let guard = guard(&authority, LONG);

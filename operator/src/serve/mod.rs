@@ -13,7 +13,7 @@ use std::{
 use kube::{Client, Config};
 use nearkv::{
     Clock, Random, SystemClock,
-    access::{Authority, Guard, GuardSettings},
+    access::{Authority, Decisions, Guard, GuardSettings},
     http::server::{self, Requests, TlsError, admin_router, args::AuthMode, router},
     telemetry::LogFilter,
 };
@@ -85,7 +85,8 @@ pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
     let origin =
         Origin::new(Arc::new(store), catalog, Arc::clone(&clock), Arc::clone(&random), settings(args));
     let requests = Arc::<Requests>::default();
-    let metrics = Arc::new(Metrics::new(&origin, &requests));
+    let decisions = Arc::<Decisions>::default();
+    let metrics = Arc::new(Metrics::new(&origin, &requests, &decisions));
     let (leading, led) = watch::channel(false);
     tracing::info!(identity = lease.identity, listen = %args.listen, ?scopes, "starting");
 
@@ -124,7 +125,7 @@ pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
         Arc::clone(&clock),
         args.auth_allowed_seconds,
     ));
-    let guard = guard(args, &authority);
+    let guard = guard(args, &authority, &decisions);
     let managed = Arc::new(Managed::new(client.clone(), followers.clone(), Arc::clone(&origin)));
     let status = Status {
         origin: Arc::clone(&origin),
@@ -146,7 +147,11 @@ pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
     supervise(stages, &readiness, args.data_listener.shutdown_delay, signals).await.map_err(ServeError::Part)
 }
 
-fn guard(args: &RunArgs, authority: &Arc<ClusterAuthority>) -> Option<Arc<Guard>> {
+fn guard(
+    args: &RunArgs,
+    authority: &Arc<ClusterAuthority>,
+    decisions: &Arc<Decisions>,
+) -> Option<Arc<Guard>> {
     if args.auth == AuthMode::Off {
         tracing::warn!(
             "callers are not asked who they are: whoever reaches the data listener may do everything"
@@ -160,7 +165,7 @@ fn guard(args: &RunArgs, authority: &Arc<ClusterAuthority>) -> Option<Arc<Guard>
         stale_if_error: Duration::ZERO,
     };
     let authority: Arc<dyn Authority> = Arc::clone(authority) as _;
-    Some(Arc::new(Guard::new(authority, settings)))
+    Some(Arc::new(Guard::new(authority, settings).counted_by(decisions)))
 }
 
 /// Questions about callers end once nobody is served any more.
