@@ -5,6 +5,7 @@ pub mod access;
 pub mod api;
 pub mod catalog;
 pub mod cli;
+mod client;
 pub mod controller;
 pub mod lease;
 pub mod managed;

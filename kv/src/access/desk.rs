@@ -18,6 +18,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, Span};
 
 use crate::{Error, Reason};
 
@@ -178,14 +179,17 @@ where
         let asking = Asking { desk: self.clone(), key: key.clone(), end };
         drop(shard);
         let question = question();
-        self.tasks.spawn(async move {
+        // In the trace of whoever asked first.
+        let trace = Span::current();
+        let asking = async move {
             let stop = asking.desk.stop.clone();
             let answer = tokio::select! {
                 answer = timeout(QUESTION_TIMEOUT, question) => answer.unwrap_or_else(|_| Err(silent())),
                 () = stop.cancelled() => Err(lost()),
             };
             asking.hear(asked, answer);
-        });
+        };
+        self.tasks.spawn(asking.instrument(trace));
         Ok(Seat(seat))
     }
 

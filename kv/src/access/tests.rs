@@ -12,6 +12,7 @@ use std::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::{Instant, advance, sleep};
+use tracing::Instrument;
 
 use super::*;
 use crate::{
@@ -188,7 +189,6 @@ async fn while_the_authority_cannot_be_reached_an_earlier_permission_reads_what_
 }
 
 #[tokio::test(start_paused = true)]
-#[tokio::test(start_paused = true)]
 async fn decisions_are_counted_by_what_they_are_and_where_they_are_known_from() {
     let refusals = [Next::Says(Verdict::Forbidden, LONG), Next::Says(Verdict::Unknown, LONG)];
     let script = [&[allowed()][..], &refusals, &[Next::Fails(Reason::Unavailable)]].concat();
@@ -219,6 +219,7 @@ async fn decisions_are_counted_by_what_they_are_and_where_they_are_known_from() 
     );
 }
 
+#[tokio::test(start_paused = true)]
 async fn a_write_that_was_allowed_is_refused_while_the_authority_cannot_be_reached() {
     let authority = Scripted::new(&[allowed(), Next::Fails(Reason::Unavailable)]);
     let guard = guard(&authority, LONG);
@@ -384,4 +385,30 @@ async fn a_bulk_needs_the_verb_of_each_of_its_mutations_or_changes_nothing() {
     assert!(there("kept").await && !there("a").await, "a refused bulk has changed nothing");
     assert_eq!(write(&[Verb::Update, Verb::Delete], vec![put("a"), delete("kept")]).await, Ok(()));
     assert!(!there("kept").await && there("a").await);
+}
+
+/// Remembers the trace in which it was asked.
+#[derive(Default)]
+struct Traced(Mutex<Option<http::HeaderMap>>);
+
+#[async_trait]
+impl Authority for Traced {
+    async fn decide(&self, _: &BearerToken, _: &Access) -> Result<Decision, Error> {
+        let mut headers = http::HeaderMap::new();
+        crate::telemetry::inject(&mut headers);
+        *self.0.lock() = Some(headers);
+        Ok(Decision { verdict: Verdict::Allowed, lasts: LONG })
+    }
+}
+
+#[tokio::test]
+async fn a_question_belongs_to_the_trace_of_who_asked_first() {
+    let _spans_are_made = tracing::subscriber::set_default(crate::telemetry::collected_nowhere());
+    let authority = Arc::<Traced>::default();
+    let guard = Guard::new(authority.clone(), GuardSettings::default());
+    let span = tracing::debug_span!(target: crate::telemetry::SPANS, "request");
+    let trace = crate::telemetry::trace_id(&span).unwrap();
+    outcome(&guard, &bearer("t"), Verb::Get).instrument(span).await.unwrap();
+    let headers = authority.0.lock().take().unwrap();
+    assert!(headers["traceparent"].to_str().unwrap().contains(&trace), "{trace} {headers:?}");
 }

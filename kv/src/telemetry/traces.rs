@@ -20,6 +20,8 @@ use opentelemetry_sdk::{
 use tokio::runtime::Handle;
 use tracing::{Level, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+#[cfg(feature = "testing")]
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
 use super::TelemetryArgs;
@@ -94,6 +96,13 @@ where
             },
         );
     tracing_opentelemetry::layer().with_tracer(provider.tracer("nearkv")).with_filter(wanted).boxed()
+}
+
+/// For tests: every span is made, as with a collector, and sent nowhere.
+#[cfg(feature = "testing")]
+#[must_use]
+pub fn collected_nowhere() -> impl Subscriber + Send + Sync {
+    tracing_subscriber::registry().with(layer(&SdkTracerProvider::builder().build()))
 }
 
 /// Makes a span the child of the one that a request's `traceparent` names, if it names one.

@@ -12,8 +12,10 @@ use kube::{Client, client::Body, runtime::reflector::ObjectRef};
 use nearkv::{
     Clock, Error, Namespace, Reason,
     access::{Access, Authority, BearerToken, Decision, Desk, MOST_ALLOWED_FOR, TokenHash, Verdict},
+    telemetry::SPANS,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tracing::{Instrument, Span};
 
 use crate::catalog::Follower;
 use binding::{BindingToken, Hashes};
@@ -90,7 +92,8 @@ impl ClusterAuthority {
             let (client, token) = (self.client.clone(), token.clone());
             let (clock, most) = (self.clock.clone(), self.identified_for);
             async move {
-                let review = ask(&client, TOKEN_REVIEWS, &reviews::token_review(&token)).await?;
+                let review =
+                    ask(&client, "tokenreviews", TOKEN_REVIEWS, &reviews::token_review(&token)).await?;
                 Ok(match reviews::identity(review) {
                     Some(identity) => {
                         let left = reviews::expiration(&token).map(|at| at.remaining(clock.now()));
@@ -120,7 +123,8 @@ impl Authority for ClusterAuthority {
         let questions = reviews::access_reviews(&identity, access);
         let mut verdict = if questions.is_empty() { Verdict::Allowed } else { Verdict::Forbidden };
         for question in questions {
-            if reviews::is_allowed(ask(&self.client, ACCESS_REVIEWS, &question).await?) {
+            let answer = ask(&self.client, "subjectaccessreviews", ACCESS_REVIEWS, &question).await?;
+            if reviews::is_allowed(answer) {
                 verdict = Verdict::Allowed;
                 break;
             }
@@ -129,9 +133,27 @@ impl Authority for ClusterAuthority {
     }
 }
 
-/// Posts a review. What is sent and answered holds the token, so neither is left to the client's own log, and no text
+/// Posts a review, in a span of its own. What is sent and answered holds the token, so neither is left to the client's own log, and no text
 /// of the API server's goes into an error.
-async fn ask<T: Serialize + DeserializeOwned>(client: &Client, path: &str, review: &T) -> Result<T, Error> {
+async fn ask<T: Serialize + DeserializeOwned>(
+    client: &Client,
+    resource: &str,
+    path: &str,
+    review: &T,
+) -> Result<T, Error> {
+    post(client, path, review).instrument(span(resource)).await
+}
+
+/// Within the span of the request that asks first.
+fn span(resource: &str) -> Span {
+    if Span::current().is_none() {
+        return Span::none();
+    }
+    let name = format!("create {resource}");
+    tracing::debug_span!(target: SPANS, "review", otel.name = name, otel.kind = "client")
+}
+
+async fn post<T: Serialize + DeserializeOwned>(client: &Client, path: &str, review: &T) -> Result<T, Error> {
     let internal = |text: &str| Error::new(Reason::Internal, text);
     let body = serde_json::to_vec(review).map_err(|_| internal("Failed to write a review as JSON"))?;
     let request = http::Request::post(path)

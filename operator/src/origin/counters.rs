@@ -145,7 +145,8 @@ impl Counted {
             return Span::none();
         }
         let (verb, lane) = (verb.as_str(), self.lane.as_str());
-        tracing::debug_span!(target: SPANS, "store", otel.kind = "client", verb, lane)
+        let name = format!("{verb} configmaps");
+        tracing::debug_span!(target: SPANS, "store", otel.name = name, otel.kind = "client", verb, lane)
     }
 
     async fn count<T>(

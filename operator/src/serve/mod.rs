@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use kube::{Client, Config};
+use kube::Config;
 use nearkv::{
     Clock, Random, SystemClock,
     access::{Authority, Decisions, Guard, GuardSettings},
@@ -24,6 +24,7 @@ use crate::{
     access::ClusterAuthority,
     catalog::{KubeCatalog, Scope, follow},
     cli::RunArgs,
+    client,
     controller::{self, binding::Binder, run::Controller},
     lease::{self, LeaseSettings},
     managed::Managed,
@@ -76,7 +77,7 @@ pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random = Arc::new(Random::from_os());
     let lease = lease_settings(args, &config.default_namespace, &random);
-    let client = Client::try_from(config.clone()).map_err(ServeError::Client)?;
+    let client = client::connect(config.clone()).map_err(ServeError::Client)?;
     let store =
         Cluster::connect(config, args.watch_namespace.clone(), Arc::clone(&clock), Arc::clone(&random))
             .map_err(ServeError::Client)?;

@@ -105,7 +105,7 @@ async fn one_trace_goes_from_the_client_over_edge_and_operator_to_the_calls_of_t
     eventually("spans of edge and operator in one trace", async || {
         for (program, spans) in [
             ("nearkv-edge-cache", &["binding put", "binding get", "upstream"][..]),
-            ("nearkv-operator", &["binding put", "binding get", "commit", "store", "replace"]),
+            ("nearkv-operator", &["binding put", "binding get", "commit", "replace configmaps"]),
         ] {
             for span in spans {
                 if !collector.has(&[program, span]).await {

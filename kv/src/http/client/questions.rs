@@ -1,12 +1,13 @@
 //! The client as an [`Authority`]: it asks the server at the other end, with the token in question.
 
 use async_trait::async_trait;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 
 use super::{
     Client,
     bodies::value_of,
     failures::{Operation, refused},
+    requests,
 };
 use crate::{
     Error, Reason,
@@ -18,7 +19,9 @@ use crate::{
 impl Authority for Client {
     async fn decide(&self, token: &BearerToken, access: &Access) -> Result<Decision, Error> {
         let url = format!("{}{ACCESS_PATH}{}", self.base, write(access));
-        let request = self.http.get(url).header(header::AUTHORIZATION, token.header());
+        let mut headers = HeaderMap::new();
+        requests::trace(&mut headers);
+        let request = self.http.get(url).headers(headers).header(header::AUTHORIZATION, token.header());
         let response = match tokio::time::timeout(self.read_timeout, request.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(Operation::Get.transport(error)),

@@ -30,15 +30,15 @@ use kube::{
     client::{Body, ClientBuilder},
     core::Request as ApiRequest,
 };
-use nearkv::{Clock, Random, telemetry};
+use nearkv::{Clock, Random};
 use prost::Message;
 use tokio::time::timeout;
-use tower::util::MapRequestLayer;
 
 use self::{clock::Skew, merge::Merge};
 use super::{
     Draft, Label, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
 };
+use crate::client::traced;
 
 /// After this a call's outcome is unknown. An API server answers in milliseconds, and while etcd elects a
 /// leader within a second or two.
@@ -54,12 +54,6 @@ const METADATA: &str =
     "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json;q=0.5";
 /// A list of metadata.
 const METADATA_LIST: &str = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json;q=0.5";
-
-/// Tells the API server which trace a request belongs to (W3C Trace Context).
-fn trace(mut request: Request<Body>) -> Request<Body> {
-    telemetry::inject(request.headers_mut());
-    request
-}
 
 /// The ConfigMaps of a cluster. Cheap to clone.
 #[derive(Clone)]
@@ -88,10 +82,7 @@ impl Cluster {
     ) -> kube::Result<Self> {
         let skew = Skew::new(clock);
         config.default_retry = false;
-        let client = ClientBuilder::try_from(config)?
-            .with_layer(&skew)
-            .with_layer(&MapRequestLayer::new(trace))
-            .build();
+        let client = ClientBuilder::try_from(config)?.with_layer(&skew).with_layer(&traced()).build();
         Ok(Self { client, folders: folders.into(), skew, random })
     }
 
