@@ -5,6 +5,7 @@ use std::{error::Error as _, sync::Arc, time::Duration};
 
 use nearkv::{
     CacheStatus, Error, GetOptions, Kv, ListOptions, Lookup, ReadOptions, Reason, State, Value, Version,
+    http::client::Distrusted,
 };
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
@@ -166,7 +167,15 @@ impl<K: Kv> Shared<K> {
         match answer {
             Err(error) if is_silence(&error) => {
                 self.circuit.silent(sent, Instant::now());
-                tracing::debug!(operation = operation.as_str(), cause = ?error.source(), "upstream is silent");
+                match error.source().and_then(|cause| cause.downcast_ref::<Distrusted>()) {
+                    Some(error) => tracing::warn!(
+                        %error,
+                        "the origin is not asked: give the authority that signed its certificate by --origin-ca-file"
+                    ),
+                    None => {
+                        tracing::debug!(operation = operation.as_str(), cause = ?error.source(), "upstream is silent");
+                    }
+                }
                 // Without its cause: this edge does answer, and a tier below must not take it for silence.
                 Err(silence())
             }

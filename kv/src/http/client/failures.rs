@@ -6,7 +6,7 @@ use futures::StreamExt;
 use http::header;
 use reqwest::{Response, StatusCode};
 
-use super::bodies::value_of;
+use super::{bodies::value_of, trust::Distrusted};
 use crate::{Error, Reason, Value, http::names};
 
 /// Longest error text that is taken over.
@@ -33,6 +33,9 @@ impl Operation {
 
     /// The request or its answer was lost.
     pub(super) fn transport(self, error: reqwest::Error) -> Error {
+        if let Some(distrusted) = Distrusted::of(&error) {
+            return unavailable("The upstream's certificate is not trusted").with_source(distrusted);
+        }
         // Only without a connection it is certain that nothing was sent.
         let unsent = error.is_connect() || error.is_builder();
         let failure = match (self.is_write(), unsent) {

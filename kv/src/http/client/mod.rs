@@ -23,6 +23,7 @@ use reqwest::{RequestBuilder, Response};
 
 pub use credentials::Credentials;
 pub use settings::{ClientError, ClientSettings, Protocol};
+pub use trust::Distrusted;
 
 use crate::{
     Answer, BulkOutcome, CacheStatus, DeleteOptions, Entry, Error, GetOptions, Key, Kv, ListOptions, Lookup,

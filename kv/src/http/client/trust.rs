@@ -2,6 +2,8 @@
 //! `ca.crt` is.
 
 use std::{
+    error::Error as StdError,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,6 +20,31 @@ use rustls::{
 
 use super::settings::{ClientError, Protocol};
 use crate::reread::Reread;
+
+/// A server was not believed to be the one it should be. Nothing was sent to it.
+#[derive(Debug, thiserror::Error)]
+#[error("the server's certificate is not trusted: {0}")]
+pub struct Distrusted(rustls::Error);
+
+impl Distrusted {
+    /// Whether that is what a request failed with.
+    pub(super) fn of(error: &reqwest::Error) -> Option<Self> {
+        let fault = error.source().and_then(tls_fault)?;
+        matches!(fault, rustls::Error::InvalidCertificate(_)).then(|| Self(fault.clone()))
+    }
+}
+
+/// The error of TLS among the causes of an error.
+fn tls_fault<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(fault) = error.downcast_ref() {
+        return Some(fault);
+    }
+    // An I/O error names the cause of what it holds as its own, and not what it holds.
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(held) => tls_fault(held),
+        None => error.source().and_then(tls_fault),
+    }
+}
 
 /// A TLS configuration that trusts the authorities in `ca_file` and no others.
 pub(super) fn config(ca_file: &Path, protocol: Protocol) -> Result<ClientConfig, ClientError> {

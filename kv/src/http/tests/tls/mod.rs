@@ -82,6 +82,8 @@ async fn tls_is_spoken_in_both_versions_of_http_with_whom_is_trusted() {
     files.trust("second");
     let refused = read(address, Protocol::Http1, &files).await.unwrap_err();
     assert_eq!(refused.reason().as_str(), "unavailable", "another authority is not trusted");
+    let cause = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(cause.contains("certificate is not trusted") && cause.contains("UnknownIssuer"), "{cause}");
 }
 
 #[tokio::test]
