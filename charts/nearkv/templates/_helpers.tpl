@@ -111,6 +111,37 @@ capabilities: {drop: [ALL]}
 - {name: temporary, emptyDir: {}}
 {{- end -}}
 
+{{/* Where an edge keeps its snapshots. On a claim that all share, each region has a folder. */}}
+{{- define "nearkv.snapshotMount" -}}
+{{- $claim := .values.persistentVolumeClaim -}}
+{{- if and $claim.enabled $claim.existingClaim -}}
+- {name: snapshots, mountPath: /snapshots, subPath: {{ .region }}}
+{{- else -}}
+- {name: snapshots, mountPath: /snapshots}
+{{- end -}}
+{{- end -}}
+
+{{/* A Deployment's pods have no claims of their own as a StatefulSet's do, and need none: an edge is nobody in particular.
+What it holds is worth keeping over the end of a container, and a new pod can begin with anybody's. */}}
+{{- define "nearkv.snapshotVolume" -}}
+{{- $claim := .persistentVolumeClaim -}}
+{{- if not $claim.enabled -}}
+- {name: snapshots, emptyDir: {sizeLimit: {{ .size }}}}
+{{- else if $claim.existingClaim -}}
+- {name: snapshots, persistentVolumeClaim: {claimName: {{ $claim.existingClaim }}}}
+{{- else -}}
+- name: snapshots
+  ephemeral:
+    volumeClaimTemplate:
+      spec:
+        accessModes: {{ toJson $claim.accessModes }}
+        {{- with $claim.storageClassName }}
+        storageClassName: {{ . }}
+        {{- end }}
+        resources: {requests: {storage: {{ .size }}}}
+{{- end -}}
+{{- end -}}
+
 {{/* Probes of a component on its admin port. */}}
 {{- define "nearkv.probes" -}}
 livenessProbe:

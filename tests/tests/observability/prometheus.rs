@@ -80,7 +80,7 @@ async fn a_real_prometheus_reads_the_metrics_and_evaluates_every_expression() {
     let rules = ask("rules").await.unwrap();
     let groups = rules["data"]["groups"].as_array().unwrap().iter();
     let rules: Vec<_> = groups.flat_map(|group| group["rules"].as_array().unwrap()).collect();
-    assert_eq!(rules.len(), 17);
+    assert_eq!(rules.len(), 19);
     for rule in rules {
         assert_eq!(rule["health"], "ok", "{rule}");
         assert_ne!(rule["state"], "firing", "{rule}");
