@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, process::ExitCode};
 
 use clap::Parser;
-use nearkv::telemetry::Telemetry;
+use nearkv::{do_without_huge_pages, telemetry::Telemetry};
 use nearkv_edge_cache::{cli::Args, run::run};
 
 /// Half a million small values come and go on many threads: that is what it is made for.
@@ -22,6 +22,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run_with_log(args: Args) -> Result<(), Box<dyn StdError>> {
+    do_without_huge_pages();
     let telemetry = Telemetry::install(&args.telemetry, "nearkv-edge-cache")?;
     let ended = run(args, telemetry.log()).await;
     telemetry.shutdown().await;

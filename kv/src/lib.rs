@@ -9,6 +9,8 @@ mod cursor;
 mod error;
 mod expiration;
 pub mod http;
+#[cfg(feature = "server")]
+mod huge_pages;
 mod key;
 pub mod limits;
 mod metadata;
@@ -32,6 +34,8 @@ pub use clock::{Clock, SystemClock, UnixMillis, VirtualClock};
 pub use cursor::Cursor;
 pub use error::{Error, Reason};
 pub use expiration::{Expiration, ExpirationRequest};
+#[cfg(feature = "server")]
+pub use huge_pages::do_without_huge_pages;
 pub use key::{Key, Prefix};
 pub use metadata::Metadata;
 pub use mutation::{BulkOutcome, Mutation};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use nearkv::telemetry::Telemetry;
+use nearkv::{do_without_huge_pages, telemetry::Telemetry};
 use nearkv_operator::{
     api::crd_yaml,
     cli::{Cli, Command, RunArgs},
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
+    do_without_huge_pages();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // More than one provider is compiled in by dependencies; kube needs one to be chosen.

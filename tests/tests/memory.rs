@@ -1,5 +1,5 @@
 //! A bulk put of the largest size takes a few chunks of memory, whatever it is made of: at the origin and
-//! through an edge of the development mode. Measured on the processes themselves.
+//! through an edge, of the development mode and on the real control plane. Measured on the processes themselves.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
@@ -9,12 +9,12 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use nearkv::Namespace;
-use nearkv_tests::Process;
 use nearkv_tests::folders::new_folder;
 use nearkv_tests::http::patient_client;
 use nearkv_tests::memory::{Growth, mib};
 use nearkv_tests::nearkv::Dev;
 use nearkv_tests::scenario::kv_namespace;
+use nearkv_tests::{Process, Scenario};
 use reqwest::StatusCode;
 
 /// Most that a process may grow by while it takes a bulk of 100 MB (issue: 32 MiB above idle).
@@ -23,6 +23,9 @@ const MOST: u64 = 32 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Quota for all that is written here.
 const SPEC: &str = "{quota: {maxBytes: 512Mi}}";
+/// Both bulks at once are more than an operator sends to an API server that others need too, and than it may hold.
+const ROOM: [&str; 6] =
+    ["--pace-bytes-per-second", "0", "--pace-writes-per-second", "0", "--budget-bytes", "1Gi"];
 /// 10,000 pairs whose values have 10 KB each: as many as there may be.
 fn many() -> Vec<Bytes> {
     let value = "v".repeat(10_000);
@@ -109,4 +112,29 @@ async fn a_bulk_of_100_mb_takes_a_bounded_memory_through_an_edge_of_the_developm
     let dev = dev("memory-edge").await;
     let namespace = Namespace::new("default", "bulk").unwrap();
     judge("through an edge", dev.region("london").unwrap(), &namespace, &[&dev.process]).await;
+}
+
+/// An operator with a KvNamespace that has room for both bulks.
+async fn cluster() -> (Scenario, Namespace) {
+    let scenario = Scenario::start(&ROOM).await.unwrap();
+    scenario.apply_ready(SPEC).await.unwrap();
+    let namespace = Namespace::new(scenario.namespace.name(), "settings").unwrap();
+    (scenario, namespace)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_of_100_mb_takes_a_bounded_memory_at_an_operator() {
+    let (scenario, namespace) = cluster().await;
+    judge("at an operator", scenario.operator.url(), &namespace, &[&scenario.operator.process]).await;
+    scenario.end().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_of_100_mb_takes_a_bounded_memory_at_an_edge_and_at_the_operator_behind_it() {
+    let (scenario, namespace) = cluster().await;
+    let edge = scenario.edge("london").await.unwrap();
+    let processes = [&edge.process, &scenario.operator.process];
+    judge("through an edge of an operator", edge.url(), &namespace, &processes).await;
+    edge.stop().await.unwrap();
+    scenario.end().await.unwrap();
 }
