@@ -26,9 +26,10 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// The request as it comes: the binding validates none of it.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "BulkGet")]
+#[schemars(rename = "BulkGet", extend("required" = ["keys"]))]
 pub(super) struct Given {
     #[serde(default)]
+    #[schemars(extend("minItems" = 1, "maxItems" = MAX_BULK_GET_KEYS))]
     keys: Vec<String>,
     #[schemars(extend("enum" = ["text", "json", null]))]
     r#type: Option<serde_json::Value>,

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Error, NamespaceId, NamespaceInfo, Reason,
     http::server::{face::Asked, upload::Upload},
+    limits::MAX_TITLE_CHARS,
 };
 
 /// Longest body of a create or rename: a title of 512 characters that are all escapes, and some.
@@ -38,7 +39,9 @@ impl<'a> From<&'a NamespaceInfo> for Shown<'a> {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "NamespaceTitle")]
 pub(super) struct Given {
+    #[schemars(with = "String", extend("minLength" = 1, "maxLength" = MAX_TITLE_CHARS))]
     title: Option<String>,
+    #[schemars(with = "Option<()>")]
     jurisdiction: Option<serde_json::Value>,
 }
 

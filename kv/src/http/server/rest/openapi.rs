@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     http::server::bulk::Given,
-    limits::{MAX_BULK_WRITES, MAX_LIST_KEYS, MAX_REST_NAMESPACES, MIN_REST_LIST_KEYS, REST_NAMESPACES},
+    limits::{
+        MAX_BULK_WRITES, MAX_KEY_BYTES, MAX_LIST_KEYS, MAX_REST_NAMESPACES, MIN_REST_LIST_KEYS,
+        REST_NAMESPACES,
+    },
 };
 
 /// Where the document itself is, below [`BASE`].
@@ -169,7 +172,7 @@ fn body(meaning: Operation, schemas: &mut SchemaGenerator) -> Option<Value> {
         }
         Operation::CreateNamespace | Operation::RenameNamespace => schema::<namespaces::Given>(schemas),
         Operation::BulkPut => array(schema::<pairs::Pair<'_>>(schemas)),
-        Operation::BulkRemove => array(json!({ "type": "string" })),
+        Operation::BulkRemove => array(key()),
         Operation::BulkGet => schema::<Given>(schemas),
         _ => return None,
     };
@@ -178,7 +181,6 @@ fn body(meaning: Operation, schemas: &mut SchemaGenerator) -> Option<Value> {
 
 /// What a query may say.
 fn parameters(meaning: Operation) -> Vec<Value> {
-    let number = |least: usize| json!({ "type": "integer", "minimum": least });
     let words =
         |first: &str, second: &str| json!({ "type": "string", "enum": [first, second], "default": first });
     match meaning {
@@ -191,7 +193,11 @@ fn parameters(meaning: Operation) -> Vec<Value> {
             let text = || json!({ "type": "string" });
             vec![query("limit", limit), query("prefix", text()), query("cursor", text())]
         }
-        Operation::Put => vec![query("expiration", number(1)), query("expiration_ttl", number(1))],
+        Operation::Put => {
+            // An expiration beside a time to live is not looked at.
+            let ttl = json!({ "type": "integer", "minimum": 1 });
+            vec![query("expiration", json!({ "type": "integer" })), query("expiration_ttl", ttl)]
+        }
         _ => Vec::new(),
     }
 }
@@ -199,7 +205,8 @@ fn parameters(meaning: Operation) -> Vec<Value> {
 /// Which page (`pages`).
 fn page_parameters() -> Vec<Value> {
     let per_page = json!({ "type": "integer", "minimum": 1, "maximum": MAX_REST_NAMESPACES, "default": REST_NAMESPACES });
-    vec![query("page", json!({ "type": "integer", "minimum": 1, "default": 1 })), query("per_page", per_page)]
+    let page = json!({ "type": "integer", "minimum": 1, "maximum": usize::MAX, "default": 1 });
+    vec![query("page", page), query("per_page", per_page)]
 }
 
 fn query(name: &str, schema: Value) -> Value {
@@ -210,10 +217,10 @@ fn query(name: &str, schema: Value) -> Value {
 fn with_parameters(path: &str, mut methods: Map<String, Value>) -> Value {
     let names = path.split('{').skip(1).filter_map(|part| part.split('}').next());
     let one = |name: &str| {
-        let schema = if name == "namespace_id" {
-            json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })
-        } else {
-            json!({ "type": "string", "minLength": 1 })
+        let schema = match name {
+            "namespace_id" => json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" }),
+            "key_name" => key(),
+            _ => json!({ "type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" }),
         };
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     };
@@ -222,6 +229,11 @@ fn with_parameters(path: &str, mut methods: Map<String, Value>) -> Value {
         methods.insert("parameters".to_owned(), Value::Array(parameters));
     }
     Value::Object(methods)
+}
+
+/// A key. What JSON Schema cannot say: the limit is one of bytes, and `.` and `..` are none.
+fn key() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": MAX_KEY_BYTES })
 }
 
 fn answers(content: &Value, schemas: &mut SchemaGenerator) -> Value {

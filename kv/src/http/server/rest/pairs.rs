@@ -15,13 +15,14 @@ use super::{
 use crate::{
     DeleteOptions, Error, ExpirationRequest, Key, Metadata, Mutation, PutOptions, Reason,
     http::source::Source,
-    limits::{MAX_BULK_BYTES, MAX_BULK_WRITES},
+    limits::{MAX_BULK_BYTES, MAX_BULK_WRITES, MAX_KEY_BYTES},
 };
 
 /// A pair of a bulk put (contract §3.1). What else it holds is of no concern.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Pair<'a> {
     #[serde(borrow)]
+    #[schemars(extend("minLength" = 1, "maxLength" = MAX_KEY_BYTES))]
     key: Cow<'a, str>,
     #[serde(borrow)]
     value: Cow<'a, str>,
