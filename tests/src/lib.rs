@@ -28,6 +28,8 @@ pub mod process;
 pub mod reach;
 pub mod rounds;
 pub mod scenario;
+pub mod schemathesis;
+pub mod seed;
 mod service_account_key;
 pub mod tool;
 mod watchdog;

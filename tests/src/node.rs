@@ -46,21 +46,11 @@ pub async fn run_tests(name: &str, patterns: &[&str], environment: Environment<'
     }
     let patterns = patterns.iter().map(|pattern| format!("{CONFORMANCE}/{pattern}"));
     let mut process = program.args(patterns).start()?;
-    let deadline = tokio::time::Instant::now() + RUN_LIMIT;
-    let status = loop {
-        if let Some(status) = process.try_wait()? {
-            break status;
-        }
-        if tokio::time::Instant::now() > deadline {
-            process.kill()?;
-            return Err(HarnessError::Unexpected(format!(
-                "not done within {RUN_LIMIT:?}:\n{}",
-                process.log()
-            )));
-        }
-        tokio::time::sleep(crate::process::POLL).await;
-    };
+    let ended = process.wait_for_end(RUN_LIMIT).await?;
     let printed = process.log();
+    let Some(status) = ended else {
+        return Err(HarnessError::Unexpected(format!("not done within {RUN_LIMIT:?}:\n{printed}")));
+    };
     match (status.success(), passed(&printed)) {
         (true, Some(1..)) => Ok(printed),
         (true, _) => Err(HarnessError::Unexpected(format!("no test was run:\n{printed}"))),

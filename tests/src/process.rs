@@ -33,6 +33,7 @@ pub struct Program {
     executable: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    folder: Option<PathBuf>,
 }
 
 impl Program {
@@ -43,6 +44,7 @@ impl Program {
             executable: executable.into(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            folder: None,
         }
     }
 
@@ -64,6 +66,11 @@ impl Program {
         self
     }
 
+    /// Starts it in this folder, not in that of the test.
+    pub fn current_folder(self, folder: PathBuf) -> Program {
+        Program { folder: Some(folder), ..self }
+    }
+
     /// Starts it.
     pub fn start(self) -> Result<Process> {
         let log = run_folder()?.join(format!("{}.log", self.name));
@@ -80,16 +87,19 @@ impl Program {
             .open(log)
             .map_err(HarnessError::io("open the log", log))?;
         let errors: File = output.try_clone().map_err(HarnessError::io("open the log", log))?;
-        let mut child = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             .args(["-c", START_WHEN_TOLD, &self.name])
             .arg(&self.executable)
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(output)
-            .stderr(errors)
-            .spawn()
-            .map_err(failed)?;
+            .stderr(errors);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        let mut child = command.spawn().map_err(failed)?;
         watchdog.watch(child.id())?;
         // Taken, so that the pipe is closed here and the program reads an empty standard input.
         if let Some(mut input) = child.stdin.take() {
@@ -201,14 +211,20 @@ impl Process {
             return Ok(status);
         }
         self.signal(Signal::TERM)?;
+        let ended = self.wait_for_end(limit).await?;
+        ended.ok_or_else(|| self.timed_out("end after SIGTERM", limit))
+    }
+
+    /// Waits for its end; `None` when it is still running after `limit`.
+    pub async fn wait_for_end(&mut self, limit: Duration) -> Result<Option<ExitStatus>> {
         let deadline = Instant::now() + limit;
         while Instant::now() <= deadline {
             if let Some(status) = self.try_wait()? {
-                return Ok(status);
+                return Ok(Some(status));
             }
             sleep(POLL).await;
         }
-        Err(self.timed_out("end after SIGTERM", limit))
+        Ok(None)
     }
 
     /// SIGSTOP: it stands still, as in a pause of its machine, until [`Process::resume`].

@@ -15,9 +15,7 @@ use crate::eventually::eventually;
 use crate::kv::Kv;
 use crate::ledger::Counts;
 use crate::load::Writer;
-
-/// Chooses another start of the random moments and values: what a failed run has printed.
-pub const SEED_VARIABLE: &str = "NEARKV_TEST_SEED";
+use crate::seed::seed;
 
 /// Enough that commits take several writes, from several clients, at the moment of a kill.
 const WRITERS: u64 = 6;
@@ -39,11 +37,7 @@ pub struct Rounds {
 impl Rounds {
     /// Over `replicas` of one KvNamespace that nobody else writes to. Prints its seed.
     pub fn new(replicas: Vec<Kv>) -> Rounds {
-        let seed = std::env::var(SEED_VARIABLE)
-            .ok()
-            .and_then(|seed| seed.parse().ok())
-            .unwrap_or_else(|| u64::from(rand::random::<u32>()));
-        println!("{SEED_VARIABLE}={seed}");
+        let seed = seed();
         let writers = (0..WRITERS)
             .map(|number| Writer::new(&format!("writer-{number}"), seed.wrapping_add(number)))
             .collect();
