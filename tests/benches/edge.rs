@@ -13,14 +13,13 @@ use std::time::Duration;
 
 use axum::Router;
 use bytes::Bytes;
-use futures::stream::BoxStream;
 use nearkv::access::{
     Access, Authority, BearerToken, Decision, Guard, GuardSettings, MOST_ALLOWED_FOR, Verdict,
 };
 use nearkv::http::server;
+use nearkv::testing::Scripted;
 use nearkv::{
-    Answer, BulkOutcome, CacheStatus, Clock, DeleteOptions, Entry, Error, Freshness, GetOptions, Incarnation,
-    Key, Kv, ListOptions, Lookup, Mutation, Namespace, Page, PutOptions, Random, ReadOptions, State,
+    Answer, CacheStatus, Clock, Entry, Error, Freshness, Incarnation, Key, Lookup, Random, State,
     SystemClock, Value, Version,
 };
 use nearkv_tests::Process;
@@ -174,7 +173,7 @@ async fn edge(
 ) -> nearkv_tests::Result<(Process, SocketAddr)> {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port is free");
     let address = listener.local_addr().expect("a bound listener has an address");
-    let kv = Arc::new(Everything::new(ttl));
+    let kv = Arc::new(everything(ttl));
     tokio::spawn(server::serve(listener, upstream(kv, authority), CancellationToken::new()));
     let binaries = tokio::task::spawn_blocking(Binaries::build).await.expect("building does not panic")?;
     let (data, admin) = (free_port()?, free_port()?);
@@ -190,76 +189,22 @@ async fn edge(
 }
 
 /// The upstream's faces, behind a guard that edges can ask.
-fn upstream(kv: Arc<Everything>, authority: Arc<Counting>) -> Router {
+fn upstream(kv: Arc<Scripted>, authority: Arc<Counting>) -> Router {
     let guard = Some(Arc::new(Guard::new(authority, GuardSettings::default())));
     server::binding_router(kv, &server::Settings { region: None, guard, ..Default::default() })
 }
 
 /// An upstream that has every key, so that it costs little and needs no filling. One key is fresh for ever.
-struct Everything {
-    ttl: Duration,
-    version: Version,
-    value: Bytes,
-    always_fresh: Key,
-}
-
-impl Everything {
-    fn new(ttl: Duration) -> Self {
-        Self {
-            ttl,
-            version: Version::new(Incarnation::mint(&Random::from_os()), 1),
-            value: Bytes::from(vec![b'v'; VALUE_BYTES]),
-            always_fresh: Key::new(&format!("key-{}", u64::MAX)).expect("a valid key"),
-        }
-    }
-
-    fn answer<T>(&self, body: T, ttl: Duration) -> Answer<T> {
-        let freshness = Freshness { max_age: ttl, stale_if_error: FOR_EVER };
-        let served = CacheStatus::Miss.into();
-        let (version, age, time) = (self.version, Duration::ZERO, SystemClock.now());
-        Answer { body, state: State { version, age, time, freshness, served } }
-    }
-
-    fn refuse<T>(&self) -> Result<T, Error> {
-        Err(Error::method_not_allowed())
-    }
-}
-
-#[async_trait::async_trait]
-impl Kv for Everything {
-    async fn get(&self, _: &Namespace, key: &Key, _: &GetOptions) -> Result<Answer<Lookup>, Error> {
-        let ttl = if *key == self.always_fresh { FOR_EVER } else { self.ttl };
-        let value = Value::Bytes(self.value.clone());
-        let entry = Entry { value, metadata: None, expiration: None, version: self.version };
-        Ok(self.answer(Lookup::Found(entry), ttl))
-    }
-
-    async fn get_many(
-        &self,
-        _: &Namespace,
-        _: &[Key],
-        _: &ReadOptions,
-    ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
-        self.refuse()
-    }
-
-    async fn put(&self, _: &Namespace, _: &Key, _: Value, _: &PutOptions) -> Result<Answer<Version>, Error> {
-        self.refuse()
-    }
-
-    async fn delete(&self, _: &Namespace, _: &Key, _: &DeleteOptions) -> Result<Answer<()>, Error> {
-        self.refuse()
-    }
-
-    async fn write_many(
-        &self,
-        _: &Namespace,
-        _: BoxStream<'static, Result<Mutation, Error>>,
-    ) -> Result<Answer<BulkOutcome>, Error> {
-        self.refuse()
-    }
-
-    async fn list(&self, _: &Namespace, _: &ListOptions) -> Result<Answer<Page>, Error> {
-        self.refuse()
-    }
+fn everything(ttl: Duration) -> Scripted {
+    let version = Version::new(Incarnation::mint(&Random::from_os()), 1);
+    let value = Bytes::from(vec![b'v'; VALUE_BYTES]);
+    let always_fresh = Key::new(&format!("key-{}", u64::MAX)).expect("a valid key");
+    Scripted::default().on_get(move |_, key, _| {
+        let max_age = if *key == always_fresh { FOR_EVER } else { ttl };
+        let freshness = Freshness { max_age, stale_if_error: FOR_EVER };
+        let (age, time, served) = (Duration::ZERO, SystemClock.now(), CacheStatus::Miss.into());
+        let value = Value::Bytes(value.clone());
+        let entry = Entry { value, metadata: None, expiration: None, version };
+        Ok(Answer { body: Lookup::Found(entry), state: State { version, age, time, freshness, served } })
+    })
 }

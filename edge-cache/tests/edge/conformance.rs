@@ -23,7 +23,7 @@ use nearkv_edge_cache::{EdgeCache, Region, Settings};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::scripted::START;
+use crate::upstream::START;
 
 /// An edge, or several, over the reference model.
 struct OverMemory {

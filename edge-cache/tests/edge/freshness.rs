@@ -4,11 +4,11 @@ use nearkv::{CacheStatus, Expiration, ExpirationRequest, GetOptions};
 
 use crate::{
     harness::{Edge, expiring, millis, pass, secs, settle},
-    scripted::{START, Scripted},
+    upstream::{START, Upstream},
 };
 
-fn edge() -> (Scripted, Edge) {
-    let upstream = Scripted::new();
+fn edge() -> (Upstream, Edge) {
+    let upstream = Upstream::new();
     upstream.write("k", Some("old"));
     (upstream.clone(), Edge::over(upstream))
 }
@@ -197,7 +197,7 @@ async fn a_newer_stale_answer_is_served_on_and_upstream_gets_one_request_per_sec
 
 #[tokio::test(start_paused = true)]
 async fn in_a_tier_age_time_and_status_compose() {
-    let upstream = Scripted::new();
+    let upstream = Upstream::new();
     upstream.write("k", Some("v"));
     upstream.set(|script| script.back = millis(100));
     let near_origin = Edge::over(upstream.clone());

@@ -1,4 +1,4 @@
-//! An edge in front of a scripted upstream, in the words of the tests.
+//! An edge in front of an upstream that does as the test says, in the words of the tests.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use nearkv::{
 use nearkv_edge_cache::{EdgeCache, Settings};
 use tokio::{task::JoinHandle, time::Instant};
 
-use crate::scripted::Scripted;
+use crate::upstream::Upstream;
 
 pub(crate) fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -60,7 +60,7 @@ impl Got {
 }
 
 #[derive(Clone)]
-pub(crate) struct Edge<K = Scripted>(pub(crate) EdgeCache<K>);
+pub(crate) struct Edge<K = Upstream>(pub(crate) EdgeCache<K>);
 
 impl<K: Kv> Edge<K> {
     pub(crate) fn over(upstream: K) -> Self {

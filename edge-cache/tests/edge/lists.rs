@@ -4,11 +4,11 @@ use nearkv::{CacheStatus, ExpirationRequest};
 
 use crate::{
     harness::{Edge, expiring, millis, pass, secs, settle},
-    scripted::{Scripted, Writes},
+    upstream::{Upstream, Writes},
 };
 
-fn edge() -> (Scripted, Edge) {
-    let upstream = Scripted::new();
+fn edge() -> (Upstream, Edge) {
+    let upstream = Upstream::new();
     upstream.write("a/1", Some("v"));
     upstream.write("b/1", Some("v"));
     (upstream.clone(), Edge::over(upstream))

@@ -1,7 +1,7 @@
 //! The edge cache's rules on virtual time, each as a sentence, against an upstream that does as the test says.
 
 // All of this is test code, also what stands outside of `#[test]` functions.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::unimplemented)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod coherence;
 mod conformance;
@@ -10,5 +10,6 @@ mod harness;
 mod lists;
 mod outage;
 mod process;
-mod scripted;
 mod snapshots;
+mod unknown;
+mod upstream;

@@ -5,16 +5,16 @@ use nearkv_edge_cache::CircuitState;
 
 use crate::{
     harness::{Edge, expiring, millis, pass, secs, settle},
-    scripted::{Mood, START, Scripted},
+    upstream::{Mood, START, Upstream},
 };
 
-fn edge() -> (Scripted, Edge) {
-    let upstream = Scripted::new();
+fn edge() -> (Upstream, Edge) {
+    let upstream = Upstream::new();
     upstream.write("k", Some("old"));
     (upstream.clone(), Edge::over(upstream))
 }
 
-async fn break_circuit(upstream: &Scripted, edge: &Edge) {
+async fn break_circuit(upstream: &Upstream, edge: &Edge) {
     upstream.set(|script| script.mood = Mood::Failing(Reason::Unavailable));
     for n in 0..3 {
         edge.refused(&format!("unknown {n}")).await;

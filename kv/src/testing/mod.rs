@@ -1,9 +1,10 @@
-//! What every implementation of [`Kv`](crate::Kv) is tested with: the simplest possible one as a model, and
-//! the conformance cases, over the trait and over raw sockets.
+//! What every implementation of [`Kv`](crate::Kv) is tested with: the simplest possible one as a model, one that does as
+//! a test says, and the conformance cases, over the trait and over raw sockets.
 
 mod case;
 pub mod conformance;
 mod memory;
+mod scripted;
 pub mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 
 pub use case::{Case, Failure, Outcome};
 pub use memory::{ManualClock, Memory};
+pub use scripted::Scripted;
 
 use crate::{Key, Kv, Namespace, UnixMillis};
 

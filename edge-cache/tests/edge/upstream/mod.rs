@@ -1,109 +1,32 @@
-//! An upstream that does as the test says: it counts and remembers requests, and can travel slowly, lag, refuse,
-//! fall silent, answer stale, lose an acknowledgement, or be restored from a backup.
+//! An upstream that does as the test says: it counts and remembers requests, and can travel slowly, lag, refuse, fall
+//! silent, answer stale, lose an acknowledgement, or be restored from a backup. Here is what a request meets on its way.
 
-use std::{cmp::Ordering, collections::BTreeMap, sync::Arc, time::Duration};
+mod kv;
+mod script;
 
-use async_trait::async_trait;
-use futures::{StreamExt, stream::BoxStream};
+use std::{cmp::Ordering, sync::Arc};
+
 use nearkv::{
-    Answer, BulkOutcome, CacheStatus, DeleteOptions, Entry, Error, Expiration, Freshness, GetOptions,
-    Incarnation, Key, Kv, ListOptions, Listed, Lookup, Mutation, Namespace, Page, PutOptions, Random,
-    ReadOptions, Reason, State, UnixMillis, Value, Version, limits::MIN_EXPIRATION_TTL,
+    Error, Key, PutOptions, ReadOptions, Reason, State, UnixMillis, Version, limits::MIN_EXPIRATION_TTL,
 };
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
+use self::script::{Entries, Script};
+pub(crate) use self::script::{Mood, Writes};
+
 /// The origin's clock at the start of a test.
 pub(crate) const START: UnixMillis = UnixMillis(1_700_000_000_000);
 
-/// What upstream does with requests.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Mood {
-    Well,
-    /// Every request fails at once with this reason; as unavailable, because no connection can be made.
-    Failing(Reason),
-    /// No request is ever answered.
-    Silent,
-    /// The code that asks has a fault.
-    Panicking,
-}
-
-/// What becomes of a write.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Writes {
-    Acknowledged,
-    /// Committed, and the acknowledgement is lost.
-    LostAfterCommit,
-    /// Not committed, and nobody can say so.
-    LostBeforeCommit,
-    Refused(Reason),
-}
-
-type Entries = BTreeMap<Key, Stored>;
-
-#[derive(Clone, Debug)]
-struct Stored {
-    bytes: bytes::Bytes,
-    options: PutOptions,
-    expiration: Option<Expiration>,
-    version: Version,
-}
-
-impl Stored {
-    fn into_entry(self) -> Entry {
-        let Self { bytes, options, expiration, version } = self;
-        Entry { value: Value::Bytes(bytes), metadata: options.metadata, expiration, version }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Script {
-    pub(crate) mood: Mood,
-    pub(crate) writes: Writes,
-    /// Travel of a request, before its state is read.
-    pub(crate) there: Duration,
-    /// Travel of an answer.
-    pub(crate) back: Duration,
-    /// The age and status of answers.
-    pub(crate) age: Duration,
-    pub(crate) status: CacheStatus,
-    pub(crate) freshness: Freshness,
-    /// How far reads are behind, in states, unless a minimal version is asked for.
-    pub(crate) lag: u64,
-    /// All gets so far.
-    pub(crate) gets: Vec<GetOptions>,
-    /// All lists so far.
-    pub(crate) lists: Vec<ListOptions>,
-    incarnation: Incarnation,
-    history: Vec<Entries>,
-}
-
 #[derive(Clone)]
-pub(crate) struct Scripted {
+pub(crate) struct Upstream {
     script: Arc<Mutex<Script>>,
     born: Instant,
 }
 
-impl Scripted {
+impl Upstream {
     pub(crate) fn new() -> Self {
-        let script = Script {
-            mood: Mood::Well,
-            writes: Writes::Acknowledged,
-            there: Duration::ZERO,
-            back: Duration::ZERO,
-            age: Duration::ZERO,
-            status: CacheStatus::Miss,
-            freshness: Freshness {
-                max_age: Duration::from_secs(60),
-                stale_if_error: Duration::from_secs(3600),
-            },
-            lag: 0,
-            gets: Vec::new(),
-            lists: Vec::new(),
-            incarnation: Incarnation::mint(&Random::seeded(1)),
-            history: vec![BTreeMap::new()],
-        };
-        Self { script: Arc::new(Mutex::new(script)), born: Instant::now() }
+        Self { script: Arc::new(Mutex::new(Script::new())), born: Instant::now() }
     }
 
     /// Changes the script, or looks into it.
@@ -128,9 +51,8 @@ impl Scripted {
     /// Replaces all data, as after a restore: another incarnation, from 0 on.
     pub(crate) fn restore(&self, seed: u64) -> Version {
         let mut script = self.script.lock();
-        script.incarnation = Incarnation::mint(&Random::seeded(seed));
-        script.history = vec![BTreeMap::new()];
-        Version::new(script.incarnation, 0)
+        script.restore(seed);
+        script.newest()
     }
 
     fn clock(&self) -> UnixMillis {
@@ -168,7 +90,7 @@ impl Scripted {
         let lag = if read.min_version.is_some() { 0 } else { script.lag.min(newest.number) };
         let version = Version::new(newest.incarnation, newest.number - lag);
         let now = self.clock();
-        let mut entries = script.history[version.number as usize].clone();
+        let mut entries = script.entries(version).clone();
         entries.retain(|_, stored| !stored.expiration.is_some_and(|at| at.has_passed(now)));
         Ok((entries, self.state(&script, version)))
     }
@@ -203,120 +125,5 @@ impl Scripted {
             Writes::LostAfterCommit => Err(unknown()),
             _ => Ok((version, self.state(&script, version))),
         }
-    }
-}
-
-impl Script {
-    fn newest(&self) -> Version {
-        Version::new(self.incarnation, self.history.len() as u64 - 1)
-    }
-
-    fn commit(
-        &mut self,
-        key: &Key,
-        bytes: Option<bytes::Bytes>,
-        options: PutOptions,
-        expiration: Option<Expiration>,
-    ) -> Version {
-        let mut entries = self.history.last().unwrap().clone();
-        let version = Version::new(self.incarnation, self.history.len() as u64);
-        match bytes {
-            Some(bytes) => entries.insert(key.clone(), Stored { bytes, options, expiration, version }),
-            None => entries.remove(key),
-        };
-        self.history.push(entries);
-        version
-    }
-}
-
-#[async_trait]
-impl Kv for Scripted {
-    async fn get(&self, _: &Namespace, key: &Key, options: &GetOptions) -> Result<Answer<Lookup>, Error> {
-        self.set(|script| script.gets.push(options.clone()));
-        self.arrive().await?;
-        let (mut entries, state) = self.view(&options.read)?;
-        self.depart().await;
-        let body = match entries.remove(key) {
-            None => Lookup::Absent,
-            Some(stored) if options.if_none_match == Some(stored.version) => {
-                Lookup::Unchanged { version: stored.version, expiration: stored.expiration }
-            }
-            Some(stored) => Lookup::Found(stored.into_entry()),
-        };
-        Ok(Answer { body, state })
-    }
-
-    async fn get_many(
-        &self,
-        _: &Namespace,
-        keys: &[Key],
-        options: &ReadOptions,
-    ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
-        self.arrive().await?;
-        let (mut entries, state) = self.view(options)?;
-        self.depart().await;
-        let body = keys.iter().map(|key| entries.remove(key).map(Stored::into_entry)).collect();
-        Ok(Answer { body, state })
-    }
-
-    async fn put(
-        &self,
-        _: &Namespace,
-        key: &Key,
-        value: Value,
-        options: &PutOptions,
-    ) -> Result<Answer<Version>, Error> {
-        let bytes = value.into_bytes().await?;
-        self.arrive().await?;
-        let (version, state) = self.write_through(key, Some(bytes), options)?;
-        self.depart().await;
-        Ok(Answer { body: version, state })
-    }
-
-    async fn delete(&self, _: &Namespace, key: &Key, _: &DeleteOptions) -> Result<Answer<()>, Error> {
-        self.arrive().await?;
-        let (_, state) = self.write_through(key, None, &PutOptions::default())?;
-        self.depart().await;
-        Ok(Answer { body: (), state })
-    }
-
-    async fn write_many(
-        &self,
-        _: &Namespace,
-        mut mutations: BoxStream<'static, Result<Mutation, Error>>,
-    ) -> Result<Answer<BulkOutcome>, Error> {
-        let mut outcome = BulkOutcome::default();
-        let mut taken = Vec::new();
-        while let Some(mutation) = mutations.next().await {
-            taken.push(match mutation? {
-                Mutation::Put { key, value, options } => (key, Some(value.into_bytes().await?), options),
-                Mutation::Delete { key, options: _ } => (key, None, PutOptions::default()),
-            });
-        }
-        self.arrive().await?;
-        let mut state = self.view(&ReadOptions::default())?.1;
-        for (key, bytes, options) in taken {
-            outcome.mutations += 1;
-            state = self.write_through(&key, bytes, &options)?.1;
-        }
-        self.depart().await;
-        Ok(Answer { body: outcome, state })
-    }
-
-    async fn list(&self, _: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {
-        self.set(|script| script.lists.push(options.clone()));
-        self.arrive().await?;
-        let (entries, state) = self.view(&options.read)?;
-        self.depart().await;
-        let keys = entries
-            .into_iter()
-            .filter(|(key, _)| options.prefix.covers(key))
-            .map(|(name, stored)| Listed {
-                name,
-                expiration: stored.expiration,
-                metadata: stored.options.metadata,
-            })
-            .collect();
-        Ok(Answer { body: Page { keys, cursor: None }, state })
     }
 }

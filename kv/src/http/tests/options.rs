@@ -1,17 +1,16 @@
 //! Every option of every operation comes through client and server as it was given: what one of them drops,
 //! no model notices that ignores it.
 
-use futures::stream::BoxStream;
 use parking_lot::Mutex;
 
 use super::*;
 use crate::{
-    Answer, BulkOutcome, CacheStatus, Condition, Cursor, DeleteOptions, Entry, Error, Expiration,
-    ExpirationRequest, Freshness, GetOptions, Incarnation, ListOptions, Lookup, Metadata, Mutation, Page,
-    Prefix, PutOptions, ReadOptions, State, Value, Version,
+    Answer, CacheStatus, Condition, Cursor, DeleteOptions, Error, Expiration, ExpirationRequest, Freshness,
+    GetOptions, Incarnation, ListOptions, Lookup, Metadata, Page, Prefix, PutOptions, ReadOptions, State,
+    Version, testing::Scripted,
 };
 
-/// What was asked, in the order it came.
+/// What was asked.
 #[derive(Debug, PartialEq, Eq)]
 enum Asked {
     Get(Namespace, Key, GetOptions),
@@ -20,10 +19,12 @@ enum Asked {
     List(Namespace, ListOptions),
 }
 
-#[derive(Default)]
-struct Recorder(Mutex<Vec<Asked>>);
+/// All that was asked, in the order it came.
+#[derive(Clone, Default)]
+struct Record(Arc<Mutex<Vec<Asked>>>);
 
-impl Recorder {
+impl Record {
+    /// Answers to `asked`, which is kept.
     fn answer<T>(&self, asked: Asked, body: T) -> Result<Answer<T>, Error> {
         self.0.lock().push(asked);
         Ok(Answer { body, state: state() })
@@ -44,64 +45,31 @@ fn state() -> State {
     }
 }
 
-#[async_trait]
-impl Kv for Recorder {
-    async fn get(
-        &self,
-        namespace: &Namespace,
-        key: &Key,
-        options: &GetOptions,
-    ) -> Result<Answer<Lookup>, Error> {
-        let unchanged = Lookup::Unchanged { version: version(), expiration: Some(Expiration(1_900_000_000)) };
-        self.answer(Asked::Get(namespace.clone(), key.clone(), options.clone()), unchanged)
-    }
-
-    async fn get_many(
-        &self,
-        _: &Namespace,
-        _: &[Key],
-        _: &ReadOptions,
-    ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
-        unreachable!()
-    }
-
-    async fn put(
-        &self,
-        namespace: &Namespace,
-        key: &Key,
-        _: Value,
-        options: &PutOptions,
-    ) -> Result<Answer<Version>, Error> {
-        self.answer(Asked::Put(namespace.clone(), key.clone(), options.clone()), version())
-    }
-
-    async fn delete(
-        &self,
-        namespace: &Namespace,
-        key: &Key,
-        options: &DeleteOptions,
-    ) -> Result<Answer<()>, Error> {
-        self.answer(Asked::Delete(namespace.clone(), key.clone(), options.clone()), ())
-    }
-
-    async fn write_many(
-        &self,
-        _: &Namespace,
-        _: BoxStream<'static, Result<Mutation, Error>>,
-    ) -> Result<Answer<BulkOutcome>, Error> {
-        unreachable!()
-    }
-
-    async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {
-        let page = Page { keys: Vec::new(), cursor: None };
-        self.answer(Asked::List(namespace.clone(), options.clone()), page)
-    }
+/// Answers to everything, and keeps in `record` what it was.
+fn recorder(record: &Record) -> Scripted {
+    let [gets, puts, deletes, lists] = std::array::from_fn(|_| record.clone());
+    Scripted::default()
+        .on_get(move |namespace, key, options| {
+            let asked = Asked::Get(namespace.clone(), key.clone(), options.clone());
+            let expiration = Some(Expiration(1_900_000_000));
+            gets.answer(asked, Lookup::Unchanged { version: version(), expiration })
+        })
+        .on_put(move |namespace, key, options| {
+            puts.answer(Asked::Put(namespace.clone(), key.clone(), options.clone()), version())
+        })
+        .on_delete(move |namespace, key, options| {
+            deletes.answer(Asked::Delete(namespace.clone(), key.clone(), options.clone()), ())
+        })
+        .on_list(move |namespace, options| {
+            let page = Page { keys: Vec::new(), cursor: None };
+            lists.answer(Asked::List(namespace.clone(), options.clone()), page)
+        })
 }
 
 #[tokio::test]
 async fn every_option_comes_through() {
-    let recorder = Arc::new(Recorder::default());
-    let server = Running::over(recorder.clone(), &Settings::default()).await;
+    let record = Record::default();
+    let server = Running::over(Arc::new(recorder(&record)), &Settings::default()).await;
     let client = server.client(Protocol::Http1);
     let (namespace, key) = ("a/b".parse::<Namespace>().unwrap(), Key::new("k /é").unwrap());
     let read = ReadOptions {
@@ -139,5 +107,5 @@ async fn every_option_comes_through() {
         Asked::Delete(namespace.clone(), key, delete),
         Asked::List(namespace, list),
     ];
-    assert_eq!(*recorder.0.lock(), expected);
+    assert_eq!(*record.0.lock(), expected);
 }

@@ -1,10 +1,7 @@
 //! What the server does besides the cases: headers of a region, answers that break off, an end in good order.
 
 use bytes::Bytes;
-use futures::{
-    StreamExt,
-    stream::{self, BoxStream},
-};
+use futures::{StreamExt, stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -13,13 +10,11 @@ use tokio::{
 
 use super::*;
 use crate::{
-    Answer, BulkOutcome, CacheStatus, DeleteOptions, Entry, Error, Freshness, GetOptions, Incarnation,
-    ListOptions, Lookup, Mutation, Page, PutOptions, ReadOptions, Reason, Served, State, Value, Version,
+    Answer, CacheStatus, Entry, Error, Freshness, GetOptions, Incarnation, ListOptions, Lookup, Page, Reason,
+    Served, State, Value, Version,
     http::server::{Admin, admin_router, serve_with_farewell},
+    testing::Scripted,
 };
-
-/// Answers every read with what a function makes of its number.
-struct Scripted<F>(F);
 
 fn version() -> Version {
     Version::new(Incarnation::mint(&Random::seeded(5)), 7)
@@ -30,40 +25,12 @@ fn state(served: Served) -> State {
     State { version: version(), age: Duration::from_millis(1_999), time: START, freshness, served }
 }
 
-#[async_trait]
-impl<F: Fn() -> Result<Answer<Lookup>, Error> + Send + Sync + 'static> Kv for Scripted<F> {
-    async fn get(&self, _: &Namespace, _: &Key, _: &GetOptions) -> Result<Answer<Lookup>, Error> {
-        (self.0)()
-    }
-
-    async fn get_many(
-        &self,
-        _: &Namespace,
-        _: &[Key],
-        _: &ReadOptions,
-    ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
-        unreachable!()
-    }
-
-    async fn put(&self, _: &Namespace, _: &Key, _: Value, _: &PutOptions) -> Result<Answer<Version>, Error> {
-        unreachable!()
-    }
-
-    async fn delete(&self, _: &Namespace, _: &Key, _: &DeleteOptions) -> Result<Answer<()>, Error> {
-        unreachable!()
-    }
-
-    async fn write_many(
-        &self,
-        _: &Namespace,
-        _: BoxStream<'static, Result<Mutation, Error>>,
-    ) -> Result<Answer<BulkOutcome>, Error> {
-        unreachable!()
-    }
-
-    async fn list(&self, _: &Namespace, _: &ListOptions) -> Result<Answer<Page>, Error> {
-        Ok(Answer { body: Page { keys: vec![], cursor: None }, state: state(CacheStatus::Stale.into()) })
-    }
+/// Answers every get with what `get` makes of it, and every list with a stale and empty page.
+fn scripted(get: impl Fn() -> Result<Answer<Lookup>, Error> + Send + Sync + 'static) -> Scripted {
+    let page = || Page { keys: vec![], cursor: None };
+    Scripted::default()
+        .on_get(move |_, _, _| get())
+        .on_list(move |_, _| Ok(Answer { body: page(), state: state(CacheStatus::Stale.into()) }))
 }
 
 fn found(value: Value) -> Lookup {
@@ -83,7 +50,7 @@ async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
 #[tokio::test]
 async fn an_edge_says_in_cache_status_how_it_served() {
     let served = Served { status: CacheStatus::Expired, collapsed: true };
-    let kv = Scripted(move || Ok(Answer { body: found(Value::from("v")), state: state(served) }));
+    let kv = scripted(move || Ok(Answer { body: found(Value::from("v")), state: state(served) }));
     let settings = Settings { region: Some("lon don".to_owned()), ..Default::default() };
     let server = Running::over(Arc::new(kv), &settings).await;
     let answer = get(server.address, "/kv/a/b/k").await.unwrap();
@@ -98,7 +65,7 @@ async fn an_edge_says_in_cache_status_how_it_served() {
 #[tokio::test]
 async fn the_client_reads_back_how_an_edge_served_also_from_a_list() {
     let served = Served { status: CacheStatus::Updating, collapsed: false };
-    let kv = Scripted(move || Ok(Answer { body: found(Value::from("v")), state: state(served) }));
+    let kv = scripted(move || Ok(Answer { body: found(Value::from("v")), state: state(served) }));
     let server =
         Running::over(Arc::new(kv), &Settings { region: Some("tokyo".to_owned()), ..Default::default() })
             .await;
@@ -113,7 +80,7 @@ async fn the_client_reads_back_how_an_edge_served_also_from_a_list() {
 #[tokio::test]
 async fn an_answer_whose_value_breaks_off_never_ends_as_if_it_were_whole() {
     for (length, surplus) in [(Some(10), false), (None, false), (Some(3), true)] {
-        let kv = Scripted(move || {
+        let kv = scripted(move || {
             let broken = Err(Error::new(Reason::Unavailable, "a chunk was lost"));
             let rest = if surplus { Ok(Bytes::from("surplus")) } else { broken };
             let chunks = stream::iter([Ok(Bytes::from("half")), rest]).boxed();
@@ -146,7 +113,7 @@ async fn an_answer_whose_value_breaks_off_never_ends_as_if_it_were_whole() {
 
 #[tokio::test]
 async fn an_error_is_an_ascii_reason_phrase_and_says_when_to_try_again() {
-    let kv = Scripted(|| {
+    let kv = scripted(|| {
         let text = format!("no\r\nInjected: é {}", "x".repeat(600));
         let error = Error::new(Reason::Throttled, text).with_version(version());
         Err(error.with_retry_after(Duration::from_millis(1_001)))
@@ -165,7 +132,7 @@ async fn shutdown_ends_idle_connections_and_lets_requests_in_flight_end() {
     let (started, proceed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let kv = {
         let (started, proceed) = (started.clone(), proceed.clone());
-        Scripted(move || {
+        scripted(move || {
             let (started, proceed) = (started.clone(), proceed.clone());
             let chunk = async move {
                 started.notify_one();
