@@ -31,21 +31,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     harness::{Edge, expiring, key, namespace, pass, secs},
-    scripted::{Mood, START, Scripted},
+    upstream::{Mood, START, Upstream},
 };
 
 /// Longer than the interval at which snapshots are saved.
 const INTERVAL_SECS: u64 = 301;
 
 struct World {
-    upstream: Scripted,
+    upstream: Upstream,
     clock: Arc<VirtualClock>,
     folder: TempDir,
 }
 
 impl World {
     fn new() -> Self {
-        let upstream = Scripted::new();
+        let upstream = Upstream::new();
         upstream.write("k", Some("old"));
         let clock = Arc::new(VirtualClock::starting_at(START));
         Self { upstream, clock, folder: tempfile::tempdir().unwrap() }
