@@ -1,5 +1,8 @@
 //! The guard with a scripted authority on virtual time: what is remembered, for how long, and what an outage changes.
 
+mod outage;
+mod tokens;
+
 use std::{
     collections::VecDeque,
     sync::{
@@ -168,26 +171,6 @@ async fn a_hundred_at_once_ask_once_also_if_the_first_goes_away() {
     assert_eq!(authority.asked(), 1);
 }
 
-/// The story of the module `guard`.
-#[tokio::test(start_paused = true)]
-async fn while_the_authority_cannot_be_reached_an_earlier_permission_reads_what_is_cached() {
-    let down = Next::Fails(Reason::Unavailable);
-    let authority = Scripted::new(&[allowed(), down]);
-    let guard = guard(&authority, Duration::from_secs(10_800));
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::Full));
-    advance(Duration::from_secs(61)).await;
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::CachedOnly));
-    for (caller, verb) in
-        [(bearer("stranger"), Verb::Get), (bearer("t"), Verb::List), (bearer("t"), Verb::Update)]
-    {
-        assert_eq!(outcome(&guard, &caller, verb).await, Err("unavailable"), "{verb:?}");
-    }
-    advance(Duration::from_secs(10_800 - 62)).await;
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::CachedOnly));
-    advance(Duration::from_secs(2)).await;
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Err("unavailable"), "after three hours");
-}
-
 #[tokio::test(start_paused = true)]
 async fn decisions_are_counted_by_what_they_are_and_where_they_are_known_from() {
     let refusals = [Next::Says(Verdict::Forbidden, LONG), Next::Says(Verdict::Unknown, LONG)];
@@ -220,61 +203,6 @@ async fn decisions_are_counted_by_what_they_are_and_where_they_are_known_from() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_was_allowed_is_refused_while_the_authority_cannot_be_reached() {
-    let authority = Scripted::new(&[allowed(), Next::Fails(Reason::Unavailable)]);
-    let guard = guard(&authority, LONG);
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Update).await, Ok(Permit::Full));
-    advance(Duration::from_secs(61)).await;
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Update).await, Err("unavailable"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn strict_means_that_nobody_reads_while_the_authority_cannot_be_reached() {
-    let authority = Scripted::new(&[allowed(), Next::Fails(Reason::Unavailable)]);
-    let guard = guard(&authority, Duration::ZERO);
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::Full));
-    advance(Duration::from_secs(61)).await;
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Err("unavailable"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_authority_that_is_there_and_will_not_decide_is_no_outage() {
-    let authority = Scripted::new(&[allowed(), Next::Fails(Reason::StoreRefused)]);
-    let guard = guard(&authority, LONG);
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::Full));
-    advance(Duration::from_secs(61)).await;
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Err("store-refused"));
-}
-
-/// t0 allowed; t61 a silent authority: the reader waits a second, and the next ones do not wait; t63.5 its answer, a
-/// no, has come although nobody waited for it.
-#[tokio::test(start_paused = true)]
-async fn a_slow_authority_holds_up_one_read_and_its_late_refusal_counts() {
-    let late = Next::SaysAfter(Duration::from_millis(2500), Verdict::Unknown);
-    let authority = Scripted::new(&[allowed(), late]);
-    let guard = guard(&authority, LONG);
-    outcome(&guard, &bearer("t"), Verb::Get).await.unwrap();
-    advance(Duration::from_secs(61)).await;
-    let began = Instant::now();
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::CachedOnly));
-    assert_eq!(began.elapsed().as_secs(), 1);
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Ok(Permit::CachedOnly));
-    assert_eq!(began.elapsed().as_secs(), 1, "the second one does not wait");
-    sleep(Duration::from_secs(2)).await;
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Err("unauthenticated"));
-    assert_eq!(authority.asked(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_authority_that_never_answers_refuses_strangers_in_bounded_time() {
-    let authority = Scripted::new(&[Next::SaysAfter(LONG, Verdict::Allowed)]);
-    let guard = guard(&authority, LONG);
-    let began = Instant::now();
-    assert_eq!(outcome(&guard, &bearer("t"), Verb::Get).await, Err("unavailable"));
-    assert!(began.elapsed() <= Duration::from_secs(6));
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_is_remembered_is_bounded() {
     let desk: Arc<Desk<u64, ()>> = Desk::new(160);
     for key in 0..10_000u64 {
@@ -284,65 +212,6 @@ async fn what_is_remembered_is_bounded() {
     let held = (0..10_000u64).filter(|key| desk.held(key).is_some()).count();
     assert!((160..=16 * 20).contains(&held), "{held}");
     assert!(desk.held(&9_999).is_some());
-}
-
-#[test]
-fn a_token_is_shown_by_nothing_but_expose() {
-    let secret = "s3cr3t-token";
-    let token = BearerToken::new(secret).unwrap();
-    let mut headers = http::HeaderMap::new();
-    headers.insert(http::header::AUTHORIZATION, token.header());
-    let caller = Caller::take(&mut headers);
-    assert_eq!(caller, Caller::Bearer(token.clone()));
-    assert!(headers.is_empty(), "the token is off the request");
-    for shown in [format!("{token:?}"), format!("{caller:?}"), format!("{:?}", token.header())] {
-        assert!(!shown.contains(secret), "{shown}");
-    }
-    assert_eq!(token.expose(), secret);
-}
-
-#[test]
-fn an_authorization_is_one_bearer_token_or_nothing() {
-    let read = |values: &[&str]| {
-        let mut headers = http::HeaderMap::new();
-        for value in values {
-            headers.append(http::header::AUTHORIZATION, value.parse().unwrap());
-        }
-        BearerToken::of(&headers).map(|token| token.map(|token| token.expose().to_owned())).map_err(drop)
-    };
-    assert_eq!(read(&[]), Ok(None));
-    assert_eq!(read(&["Bearer abc.d_e-f~+/="]), Ok(Some("abc.d_e-f~+/=".to_owned())));
-    assert_eq!(read(&["bearer t"]), Ok(Some("t".to_owned())));
-    let long = format!("Bearer {}", "x".repeat(17_000));
-    for bad in [
-        &["Bearer "][..],
-        &["Bearer a b"],
-        &["Basic abc"],
-        &["Bearer a", "Bearer a"],
-        &["t"],
-        &["Bearer é"],
-        &[&long],
-    ] {
-        assert_eq!(read(bad), Err(()), "{bad:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_token_file_is_read_again_and_its_last_token_outlives_it() {
-    let folder = std::env::temp_dir().join(format!("nearkv-token-{}", Random::from_os().hex128()));
-    std::fs::create_dir(&folder).unwrap();
-    let path = folder.join("token");
-    let file = TokenFile::new(&path);
-    assert_eq!(file.token().unwrap_err().reason(), Reason::Unavailable);
-    std::fs::write(&path, "first\n").unwrap();
-    assert_eq!(file.token().unwrap().expose(), "first");
-    std::fs::write(&path, "second\n").unwrap();
-    assert_eq!(file.token().unwrap().expose(), "first", "not at every request");
-    advance(Duration::from_secs(10)).await;
-    assert_eq!(file.token().unwrap().expose(), "second");
-    std::fs::remove_dir_all(&folder).unwrap();
-    advance(Duration::from_secs(10)).await;
-    assert_eq!(file.token().unwrap().expose(), "second");
 }
 
 /// Permits these verbs on values, whatever the token.
