@@ -1,6 +1,8 @@
 //! An authority of a test's own, and certificates by it, as cert-manager would put them into a Secret.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 
 use crate::error::{HarnessError, Result};
 
@@ -21,7 +23,11 @@ impl Authority {
     /// # Errors
     /// When the system gives no randomness.
     pub fn new() -> Result<Authority> {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
         let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        let name = format!("nearkv test authority {}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().map_err(failed)?;
         CertifiedIssuer::self_signed(params, key).map(Authority).map_err(failed)

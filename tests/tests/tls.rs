@@ -1,5 +1,5 @@
 //! TLS from end to end: an operator and an edge with files in the layout of cert-manager's Secrets, which are replaced while
-//! both run. The certificates are those of the client's own tests, for `127.0.0.1`, each of an authority of its own.
+//! both run.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,8 +7,9 @@
 )]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use nearkv_tests::authority::{Authority, Certificate};
 use nearkv_tests::binaries::Binaries;
 use nearkv_tests::folders::new_folder;
 use nearkv_tests::nearkv::Server;
@@ -16,24 +17,23 @@ use nearkv_tests::ports::free_port;
 use nearkv_tests::process::Program;
 use nearkv_tests::{Scenario, eventually};
 
-const CERTIFICATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../kv/src/http/tests/tls");
-
 /// A mounted Secret.
 struct Secret(PathBuf);
 
 impl Secret {
-    fn of(name: &str, certificate: &str) -> Secret {
+    fn of(name: &str, authority: &Authority) -> Secret {
         let secret = Secret(new_folder(name).unwrap());
-        secret.hold(certificate);
+        secret.hold(authority);
         secret
     }
 
-    /// Each file takes its name when it is whole, as the kubelet sees to.
-    fn hold(&self, certificate: &str) {
-        for (from, to) in [("-ca.crt", "ca.crt"), (".crt", "tls.crt"), (".key", "tls.key")] {
+    /// A new certificate of the authority. Each file takes its name when it is whole, as the kubelet sees to.
+    fn hold(&self, authority: &Authority) {
+        let Certificate { certificate, key } = authority.issue(&["127.0.0.1"]).unwrap();
+        for (name, pem) in [("ca.crt", authority.certificate()), ("tls.crt", certificate), ("tls.key", key)] {
             let new = self.0.join("..new");
-            fs::copy(Path::new(CERTIFICATES).join(format!("{certificate}{from}")), &new).unwrap();
-            fs::rename(new, self.0.join(to)).unwrap();
+            fs::write(&new, pem).unwrap();
+            fs::rename(new, self.0.join(name)).unwrap();
         }
     }
 
@@ -51,10 +51,9 @@ fn https(server: &Server) -> String {
 }
 
 /// Reads with a connection of its own, and trusts one authority.
-async fn get(base: &str, key: &str, authority: &str) -> Result<(u16, String), String> {
+async fn get(base: &str, key: &str, authority: &Authority) -> Result<(u16, String), String> {
     nearkv_tests::http::client(); // chooses the implementation of TLS
-    let authority = fs::read(Path::new(CERTIFICATES).join(format!("{authority}-ca.crt"))).unwrap();
-    let authority = reqwest::Certificate::from_pem(&authority).unwrap();
+    let authority = reqwest::Certificate::from_pem(authority.certificate().as_bytes()).unwrap();
     let client = reqwest::Client::builder().tls_certs_only([authority]).build().unwrap();
     let answer = client.get(format!("{base}/{key}")).send().await.map_err(|error| format!("{error:?}"))?;
     let status = answer.status().as_u16();
@@ -63,7 +62,8 @@ async fn get(base: &str, key: &str, authority: &str) -> Result<(u16, String), St
 
 #[tokio::test(flavor = "multi_thread")]
 async fn operator_and_edge_speak_tls_from_files_of_secrets_that_are_replaced_while_they_run() {
-    let (of_operator, of_edge) = (Secret::of("operator-tls", "first"), Secret::of("edge-tls", "second"));
+    let [first, second] = [(); 2].map(|()| Authority::new().unwrap());
+    let (of_operator, of_edge) = (Secret::of("operator-tls", &first), Secret::of("edge-tls", &second));
     let served = of_operator.served();
     let mut scenario = Scenario::start(&[&served[0], &served[1]]).await.unwrap();
     scenario.apply_ready("{entries: [{key: a, value: one}, {key: b, value: two}]}").await.unwrap();
@@ -75,19 +75,19 @@ async fn operator_and_edge_speak_tls_from_files_of_secrets_that_are_replaced_whi
         Server::edge(&name, &https(&scenario.operator), "london", &[&cert, &key, &trusts]).await.unwrap();
     let base = format!("{}/kv/{account}/settings", https(&edge));
 
-    assert_eq!(get(&base, "a", "second").await.unwrap(), (200, "one".to_owned()));
-    let refused = get(&base, "a", "first").await.unwrap_err();
+    assert_eq!(get(&base, "a", &second).await.unwrap(), (200, "one".to_owned()));
+    let refused = get(&base, "a", &first).await.unwrap_err();
     assert!(refused.contains("UnknownIssuer"), "{refused}");
     let plain =
         nearkv_tests::http::client().get(format!("{}/kv/{account}/settings/a", edge.url())).send().await;
     assert!(plain.is_err(), "nothing is served without TLS");
 
     // Whoever renews certificates replaces the files; whoever connects anew is shown the new ones.
-    of_edge.hold("first");
-    of_operator.hold("second");
+    of_edge.hold(&first);
+    of_operator.hold(&second);
     for (what, base, authority) in [
-        ("the edge's", base.clone(), "first"),
-        ("the operator's", format!("{}/kv/{account}/settings", https(&scenario.operator)), "second"),
+        ("the edge's", base.clone(), &first),
+        ("the operator's", format!("{}/kv/{account}/settings", https(&scenario.operator)), &second),
     ] {
         eventually(&format!("{what} new certificate"), async || {
             let (status, value) = get(&base, "a", authority).await?;
@@ -100,7 +100,7 @@ async fn operator_and_edge_speak_tls_from_files_of_secrets_that_are_replaced_whi
     scenario.operator.process.restart().unwrap();
     scenario.operator.wait_until_ready().await.unwrap();
     eventually("an answer of the operator, over the edge", async || {
-        let (status, value) = get(&base, "b", "first").await?;
+        let (status, value) = get(&base, "b", &first).await?;
         if (status, value.as_str()) == (200, "two") { Ok(()) } else { Err(format!("{status} {value}")) }
     })
     .await
@@ -111,7 +111,8 @@ async fn operator_and_edge_speak_tls_from_files_of_secrets_that_are_replaced_whi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edge_with_another_authority_says_what_failed_and_what_to_do() {
-    let (of_operator, other) = (Secret::of("operator-tls-alone", "first"), Secret::of("other-tls", "second"));
+    let [first, second] = [(); 2].map(|()| Authority::new().unwrap());
+    let (of_operator, other) = (Secret::of("operator-tls-alone", &first), Secret::of("other-tls", &second));
     let served = of_operator.served();
     let scenario = Scenario::start(&[&served[0], &served[1]]).await.unwrap();
     let (origin, admin) = (https(&scenario.operator), format!("127.0.0.1:{}", free_port().unwrap()));
