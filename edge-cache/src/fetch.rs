@@ -181,9 +181,10 @@ impl<K: Kv> Shared<K> {
             }
             Err(error) if matches!(error.reason(), Reason::Unauthenticated | Reason::Forbidden) => {
                 // Fetches go with this edge's own token: that it is refused is nothing its readers have done.
-                self.circuit.answered(Instant::now());
                 tracing::warn!(%error, "upstream refuses this edge's own token");
-                Err(refused(error.reason()))
+                let refused = refused(error.reason());
+                self.answered(Some(refused.reason()));
+                Err(refused)
             }
             answered => {
                 self.answered(failure);

@@ -162,7 +162,8 @@ async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, 
 }
 
 /// Asks until the origin answers for the first time, so that the edge becomes ready without any reader. It asks for
-/// a KvNamespace that need not exist: that there is none is an answer.
+/// a KvNamespace that need not exist: that there is none is an answer, and so is that this edge may not ask for it, which
+/// one for some Kubernetes namespaces only is told.
 async fn first_answer<K: Kv>(cache: &EdgeCache<K>, stop: &CancellationToken) -> Result<(), Error> {
     let namespace = Namespace::new("nearkv-edge", "ready")?;
     let key = Key::new("ready")?;

@@ -228,3 +228,13 @@ async fn a_fetch_that_breaks_off_keeps_nobody_waiting() {
     upstream.set(|script| script.mood = Mood::Well);
     assert_eq!(edge.get("k").await.says(), "old MISS");
 }
+
+#[tokio::test(start_paused = true)]
+async fn that_this_edge_may_not_ask_for_a_kvnamespace_is_an_answer_and_a_token_that_is_nobodys_is_none() {
+    for (reason, heard) in [(Reason::Forbidden, true), (Reason::Unauthenticated, false)] {
+        let (upstream, edge) = edge();
+        upstream.set(|script| script.mood = Mood::Failing(reason));
+        edge.refused("k").await;
+        assert_eq!(edge.0.has_heard_from_upstream(), heard, "{reason:?}");
+    }
+}

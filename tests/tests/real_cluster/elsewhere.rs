@@ -26,8 +26,11 @@ pub(crate) async fn edges_alone_are_in_front_of_an_origin_elsewhere(release: &Re
     let address = kubectl.run(&service).await.unwrap();
     let far = Kv::new(format!("http://{address}:8701/kv/{TEAM}/settings"));
     let application = far.bearing(&release.token(APPLICATION).await);
-    let read = application.get("site_title").await.and_then(Answer::value).unwrap();
-    assert_eq!(read.as_deref(), Some("My Awesome Blog"));
+    // The pods are ready; that kube-proxy knows it takes another moment.
+    let read = eventually("a read at the Service of the far edges", async || {
+        application.get("site_title").await.and_then(Answer::value).map_err(|error| error.to_string())
+    });
+    assert_eq!(read.await.unwrap().as_deref(), Some("My Awesome Blog"));
     assert_eq!(far.bearing(&release.token("default").await).get("site_title").await.unwrap().status, 403);
     application.put("from_far", "away").await.unwrap().ok().unwrap();
     let near = release.settings("nearkv-edge").await;
