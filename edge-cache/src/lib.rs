@@ -25,6 +25,7 @@
 
 mod bulk;
 mod cache;
+mod causes;
 mod circuit;
 pub mod cli;
 mod fetch;
@@ -46,6 +47,7 @@ mod snapshot;
 mod writes;
 
 pub use cache::EdgeCache;
+pub use causes::with_causes;
 pub use circuit::CircuitState;
 pub use region::{Region, RegionName, RegionNameError};
 pub use settings::Settings;

@@ -4,7 +4,7 @@ use std::{error::Error as StdError, process::ExitCode};
 
 use clap::Parser;
 use nearkv::{do_without_huge_pages, telemetry::Telemetry};
-use nearkv_edge_cache::{cli::Args, run::run};
+use nearkv_edge_cache::{cli::Args, run::run, with_causes};
 
 /// Half a million small values come and go on many threads: that is what it is made for.
 #[global_allocator]
@@ -27,11 +27,4 @@ async fn run_with_log(args: Args) -> Result<(), Box<dyn StdError>> {
     let ended = run(args, telemetry.log()).await;
     telemetry.shutdown().await;
     Ok(ended?)
-}
-
-fn with_causes(error: &dyn StdError) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
-        None => error.to_string(),
-    }
 }

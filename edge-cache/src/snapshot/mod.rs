@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::counts::Counts;
 use self::load::Completeness;
-use crate::{EdgeCache, settings::SNAPSHOT_INTERVAL};
+use crate::{EdgeCache, settings::SNAPSHOT_INTERVAL, with_causes};
 
 /// What is saved from time to time. Writes may have come after it.
 const LATEST: &str = "edge.snapshot";
@@ -136,12 +136,5 @@ impl Snapshots {
                 Completeness::Behind
             }
         }
-    }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
-        None => error.to_string(),
     }
 }

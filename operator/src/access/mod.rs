@@ -133,8 +133,8 @@ impl Authority for ClusterAuthority {
     }
 }
 
-/// Posts a review, in a span of its own. What is sent and answered holds the token, so neither is left to the client's own log, and no text
-/// of the API server's goes into an error.
+/// Posts a review, in a span of its own. What is sent and answered holds the token, so neither is left to the client's own
+/// log, and no text of the API server's goes into an error.
 async fn ask<T: Serialize + DeserializeOwned>(
     client: &Client,
     resource: &str,
