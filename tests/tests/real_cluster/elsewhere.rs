@@ -22,9 +22,7 @@ pub(crate) async fn edges_alone_are_in_front_of_an_origin_elsewhere(release: &Re
         &origin,
     ];
     release.helm_of("install", "far", FAR, &values).await;
-    let service = ["get", "service", "-n", FAR, "far-nearkv-edge", "-o", "jsonpath={.spec.clusterIP}"];
-    let address = kubectl.run(&service).await.unwrap();
-    let far = Kv::new(format!("http://{address}:8701/kv/{TEAM}/settings"));
+    let far = Kv::new(format!("{}/kv/{TEAM}/settings", release.url_in(FAR, "far-nearkv-edge").await));
     let application = far.bearing(&release.token(APPLICATION).await);
     // The pods are ready; that kube-proxy knows it takes another moment.
     let read = eventually("a read at the Service of the far edges", async || {

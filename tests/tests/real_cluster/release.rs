@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use nearkv_tests::binaries::Binaries;
 use nearkv_tests::cluster::{Images, chart};
 use nearkv_tests::kv::{Answer, Kv};
+use nearkv_tests::tool::Tool;
 use nearkv_tests::{Cluster, eventually};
 
 /// The namespace of the release.
@@ -95,8 +97,22 @@ impl Release<'_> {
 
     /// The ClusterIP of one of its Services, with the port of data.
     pub(crate) async fn url(&self, service: &str) -> String {
+        self.url_in(SYSTEM, service).await
+    }
+
+    /// The same for a Service of any release.
+    pub(crate) async fn url_in(&self, namespace: &str, service: &str) -> String {
         let path = "jsonpath=http://{.spec.clusterIP}:{.spec.ports[0].port}";
-        self.cluster.kubectl().run(&["get", "service", "-n", SYSTEM, service, "-o", path]).await.unwrap()
+        self.cluster.kubectl().run(&["get", "service", "-n", namespace, service, "-o", path]).await.unwrap()
+    }
+
+    /// `kubectl kv`, as the application.
+    pub(crate) async fn plugin(&self) -> Tool {
+        let plugin = tokio::task::block_in_place(Binaries::build).unwrap().kubectl_kv;
+        Tool::new(plugin)
+            .env("NEARKV_KUBECONFIG", self.cluster.kubeconfig().display().to_string())
+            .env("NEARKV_NAMESPACE", TEAM)
+            .env("NEARKV_TOKEN", self.token(APPLICATION).await)
     }
 
     /// A token of audience nearkv of one of the team's ServiceAccounts.

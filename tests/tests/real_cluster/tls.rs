@@ -4,11 +4,9 @@
 use std::fmt::Write;
 
 use nearkv_tests::authority::Authority;
-use nearkv_tests::binaries::Binaries;
 use nearkv_tests::cluster::chart;
-use nearkv_tests::tool::Tool;
 
-use crate::release::{APPLICATION, REGIONS, Release, SYSTEM, TEAM};
+use crate::release::{REGIONS, Release, SYSTEM};
 
 pub(crate) async fn every_hop_speaks_tls(release: &Release<'_>) {
     let authority = Authority::new().unwrap();
@@ -27,12 +25,8 @@ pub(crate) async fn every_hop_speaks_tls(release: &Release<'_>) {
 
     let trusted = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(trusted.path(), authority.certificate()).unwrap();
-    let kubeconfig = release.cluster.kubeconfig().display().to_string();
-    let plugin = Tool::new(tokio::task::block_in_place(Binaries::build).unwrap().kubectl_kv)
-        .env("NEARKV_KUBECONFIG", kubeconfig)
-        .env("NEARKV_NAMESPACE", TEAM)
-        .env("NEARKV_TOKEN", release.token(APPLICATION).await)
-        .env("NEARKV_CERTIFICATE_AUTHORITY", trusted.path().display().to_string());
+    let trusted_path = trusted.path().display().to_string();
+    let plugin = release.plugin().await.env("NEARKV_CERTIFICATE_AUTHORITY", trusted_path);
     let edges = format!("{SYSTEM}/nearkv-edge");
     for service in [&[][..], &["--service", &edges]] {
         let get = [&["get", "settings", "site_title"], service].concat();

@@ -1,11 +1,9 @@
 //! What a user does first: makes a KvNamespace, reads it from a pod, writes near and reads far, and uses the plugin.
 
 use nearkv::Namespace;
-use nearkv_tests::binaries::Binaries;
 use nearkv_tests::eventually;
 use nearkv_tests::http::client;
 use nearkv_tests::scenario::kv_namespace;
-use nearkv_tests::tool::Tool;
 
 use crate::release::{APPLICATION, Release, SYSTEM, TEAM};
 
@@ -108,12 +106,7 @@ pub(crate) async fn a_long_value_of_a_bulk_is_taken_over_rest(release: &Release<
 }
 
 pub(crate) async fn kubectl_kv_reaches_a_pod_through_its_port_forward(release: &Release<'_>) {
-    let plugin = tokio::task::block_in_place(Binaries::build).unwrap().kubectl_kv;
-    let kubeconfig = release.cluster.kubeconfig().display().to_string();
-    let plugin = Tool::new(plugin)
-        .env("NEARKV_KUBECONFIG", kubeconfig)
-        .env("NEARKV_NAMESPACE", TEAM)
-        .env("NEARKV_TOKEN", release.token(APPLICATION).await);
+    let plugin = release.plugin().await;
     plugin.run(&["put", "settings", "from_afar", "through a pod"]).await.unwrap();
     assert_eq!(plugin.run(&["get", "settings", "from_afar"]).await.unwrap(), "through a pod");
     let listed = plugin.run(&["list", "settings"]).await.unwrap();
