@@ -3,6 +3,7 @@
 //! guarded: they judge the very operation that is about to run, so no path, header or face leads around them.
 
 mod caller;
+mod connection;
 #[cfg(feature = "server")]
 mod decisions;
 mod desk;
@@ -19,6 +20,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 pub use caller::Caller;
+#[cfg(feature = "server")]
+pub(crate) use connection::remembering_token;
 #[cfg(feature = "server")]
 pub use decisions::Decisions;
 pub use desk::{Desk, Held, Seat};

@@ -6,6 +6,7 @@ mod connection;
 mod cpu;
 
 use std::net::SocketAddr;
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -51,6 +52,23 @@ impl Figures {
     }
 }
 
+impl Default for Figures {
+    /// Of nothing.
+    fn default() -> Figures {
+        Figures { succeeded: 0, failed: 0, elapsed: Duration::ZERO, latency: histogram() }
+    }
+}
+
+impl AddAssign for Figures {
+    /// What came after these.
+    fn add_assign(&mut self, later: Figures) {
+        self.succeeded += later.succeeded;
+        self.failed += later.failed;
+        self.elapsed += later.elapsed;
+        self.latency += later.latency;
+    }
+}
+
 /// Runs `clients` closed loops for `duration`: each sends its next request, made by `request` from the
 /// client's number and the request's, when the last is answered.
 pub async fn closed_loops(
@@ -61,12 +79,9 @@ pub async fn closed_loops(
 ) -> Result<Figures> {
     let start = Instant::now();
     let loops = (0..clients).map(|client| one_loop(address, client, start + duration, &request));
-    let mut figures = Figures { succeeded: 0, failed: 0, elapsed: Duration::ZERO, latency: histogram() };
+    let mut figures = Figures::default();
     for one in join_all(loops).await {
-        let one = one?;
-        figures.succeeded += one.succeeded;
-        figures.failed += one.failed;
-        figures.latency += one.latency;
+        figures += one?;
     }
     figures.elapsed = start.elapsed();
     Ok(figures)
@@ -79,7 +94,7 @@ async fn one_loop(
     request: &(impl Fn(usize, u64) -> Vec<u8> + Sync),
 ) -> Result<Figures> {
     let mut connection = Connection::open(address).await?;
-    let mut figures = Figures { succeeded: 0, failed: 0, elapsed: Duration::ZERO, latency: histogram() };
+    let mut figures = Figures::default();
     for number in 0.. {
         let sent = Instant::now();
         if sent >= end {

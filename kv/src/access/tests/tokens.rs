@@ -1,13 +1,15 @@
-//! Tokens: what is one, and that none is shown.
+//! Tokens: what is one, that none is shown, and that a connection takes none for another.
 
-use super::*;
+use http::{HeaderMap, header};
+
+use super::{super::connection::remembering_token, *};
 
 #[test]
 fn a_token_is_shown_by_nothing_but_expose() {
     let secret = "s3cr3t-token";
     let token = BearerToken::new(secret).unwrap();
-    let mut headers = http::HeaderMap::new();
-    headers.insert(http::header::AUTHORIZATION, token.header());
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, token.header());
     let caller = Caller::take(&mut headers);
     assert_eq!(caller, Caller::Bearer(token.clone()));
     assert!(headers.is_empty(), "the token is off the request");
@@ -20,11 +22,9 @@ fn a_token_is_shown_by_nothing_but_expose() {
 #[test]
 fn an_authorization_is_one_bearer_token_or_nothing() {
     let read = |values: &[&str]| {
-        let mut headers = http::HeaderMap::new();
-        for value in values {
-            headers.append(http::header::AUTHORIZATION, value.parse().unwrap());
-        }
-        BearerToken::of(&headers).map(|token| token.map(|token| token.expose().to_owned())).map_err(drop)
+        BearerToken::of(&headers(values))
+            .map(|token| token.map(|token| token.expose().to_owned()))
+            .map_err(drop)
     };
     assert_eq!(read(&[]), Ok(None));
     assert_eq!(read(&["Bearer abc.d_e-f~+/="]), Ok(Some("abc.d_e-f~+/=".to_owned())));
@@ -41,6 +41,55 @@ fn an_authorization_is_one_bearer_token_or_nothing() {
     ] {
         assert_eq!(read(bad), Err(()), "{bad:?}");
     }
+}
+
+/// A request's headers with each of these as an `Authorization`.
+fn headers(authorizations: &[&str]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for value in authorizations {
+        headers.append(header::AUTHORIZATION, value.parse().unwrap());
+    }
+    headers
+}
+
+#[tokio::test]
+async fn a_connection_reads_a_repeated_token_once_and_takes_no_other_for_it() {
+    let (long, longer) = (format!("Bearer {}", "t".repeat(1000)), format!("Bearer {}u", "t".repeat(999)));
+    let requests: [&[&str]; 9] = [
+        &["Bearer one"],
+        &["Bearer two"],
+        &["bearer one"],
+        &["Bearer one "],
+        &["Basic one"],
+        &[],
+        &["Bearer one", "Bearer one"],
+        &[&long],
+        &[&longer],
+    ];
+    let read = |request: &[&str]| BearerToken::of(&headers(request)).map_err(|error| error.to_string());
+    // Two that live at the same time are at one place only if they are one.
+    let place = |token: &Result<Option<BearerToken>, String>| {
+        token.as_ref().ok()?.as_ref().map(|token| token.header().as_bytes().as_ptr())
+    };
+    let alone = requests.map(read);
+    remembering_token(async {
+        for before in requests {
+            for (request, expected) in requests.iter().zip(&alone) {
+                drop(read(before));
+                let (first, second) = (read(request), read(request));
+                assert_eq!(&first, expected, "{request:?} after {before:?}");
+                assert_eq!(&second, expected, "{request:?} again");
+                assert_eq!(place(&first), place(&second), "{request:?} is read once");
+            }
+        }
+    })
+    .await;
+    let first = read(requests[0]);
+    assert_ne!(
+        place(&first),
+        place(&read(requests[0])),
+        "nothing is remembered where there is no connection"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::util::MapResponse;
 
 use super::tls::Tls;
+use crate::access::remembering_token;
 
 /// Longest header block: a key of 512 bytes, percent-encoded and repeated in `CF-KV-FLPROD-405`, and metadata
 /// of several KiB, so that too long ones are answered with 413 and not with a reset (contract §1.6).
@@ -152,7 +153,7 @@ impl Talk {
         }));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         // A client that goes away, and an answer that had to be aborted, are no events.
-        if let Err(error) = watcher.watch(connection).await {
+        if let Err(error) = remembering_token(watcher.watch(connection)).await {
             tracing::debug!(error, "connection ended");
         }
     }

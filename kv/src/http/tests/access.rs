@@ -2,9 +2,14 @@
 
 use axum::body::Body;
 use http::{Request, StatusCode, header};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::tenants::{Guarded, SECRET};
-use crate::Namespace;
+use crate::{Namespace, http::server::serve};
 
 fn id(namespace: &str) -> String {
     namespace.parse::<Namespace>().unwrap().id().to_string()
@@ -197,4 +202,44 @@ async fn another_server_is_told_what_the_bearer_of_a_token_may_do_and_for_how_lo
     assert!(ask("", Some("nobodys")).await.1.starts_with(r#"{"verdict":"unknown""#));
     assert_eq!(ask(values, None).await.0, 401);
     assert_eq!(ask("?verb=watch", Some("a")).await.0, 400);
+}
+
+/// A proxy may carry the requests of everybody on one connection.
+#[tokio::test]
+async fn each_request_of_a_connection_is_judged_by_its_own_token() {
+    let world = Guarded::new(4).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let ended = tokio::spawn(serve(listener, world.router.clone(), shutdown.clone()));
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let mut status = async |account: &str, token: &str| {
+        let head = format!("HEAD /kv/{account}/settings/k HTTP/1.1\r\nHost: h\r\n{token}\r\n");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 4096];
+        let length = connection.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[9..length.min(12)]).into_owned()
+    };
+    let tokens =
+        ["Authorization: Bearer a\r\n", "Authorization: Bearer b\r\n", "Authorization: Bearer n\r\n", ""];
+    let expected = |account: &str, token: usize| match token {
+        0 | 1 if (account == "team-a") == (token == 0) => "200",
+        0 | 1 => "403",
+        _ => "401",
+    };
+    for before in tokens {
+        for (number, token) in tokens.iter().enumerate() {
+            for account in ["team-a", "team-b"] {
+                status(account, before).await;
+                assert_eq!(
+                    status(account, token).await,
+                    expected(account, number),
+                    "{account} with {token:?} after {before:?}"
+                );
+            }
+        }
+    }
+    drop(connection);
+    shutdown.cancel();
+    ended.await.unwrap().unwrap();
 }
