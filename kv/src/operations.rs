@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::{future::BoxFuture, stream::BoxStream};
 
 use crate::{
     Answer, BulkOutcome, Cursor, Entry, Error, ExpirationRequest, Key, Lookup, Metadata, Mutation, Namespace,
@@ -160,13 +160,22 @@ pub struct ListOptions {
 
 #[async_trait]
 impl<K: Kv + ?Sized> Kv for Arc<K> {
-    async fn get(
-        &self,
-        namespace: &Namespace,
-        key: &Key,
-        options: &GetOptions,
-    ) -> Result<Answer<Lookup>, Error> {
-        (**self).get(namespace, key, options).await
+    // As `async_trait` would write it, but for a box of its own around that of what is shared: every cached read of a
+    // server comes by here.
+    fn get<'a, 'b, 'c, 'd, 'f>(
+        &'a self,
+        namespace: &'b Namespace,
+        key: &'c Key,
+        options: &'d GetOptions,
+    ) -> BoxFuture<'f, Result<Answer<Lookup>, Error>>
+    where
+        'a: 'f,
+        'b: 'f,
+        'c: 'f,
+        'd: 'f,
+        Self: 'f,
+    {
+        (**self).get(namespace, key, options)
     }
 
     async fn get_many(

@@ -6,8 +6,7 @@
 //! old one. Everything in it is asked again within a minute if it is used, and so moves to the young one by itself.
 
 use std::{
-    collections::HashMap,
-    hash::{BuildHasher, Hash, RandomState},
+    hash::{Hash, RandomState},
     sync::Arc,
     time::Duration,
 };
@@ -20,6 +19,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, Span};
 
+use super::hashed::{Hashed, HashedMap};
 use crate::{Error, Reason};
 
 /// Shards: with the usual two to eight cores nobody waits for another's lock.
@@ -56,14 +56,14 @@ impl<V> Held<V> {
 type End<V> = Option<Result<Held<V>, Error>>;
 
 /// A place to wait for an answer.
-pub struct Seat<V>(watch::Receiver<End<V>>);
+pub(super) struct Seat<V>(watch::Receiver<End<V>>);
 
 impl<V: Clone> Seat<V> {
     /// The answer.
     ///
     /// # Errors
     /// What the question failed with.
-    pub async fn answer(mut self) -> Result<Held<V>, Error> {
+    pub(super) async fn answer(mut self) -> Result<Held<V>, Error> {
         match self.0.wait_for(Option::is_some).await {
             Ok(end) => end.clone().unwrap_or_else(|| Err(lost())),
             Err(_) => Err(lost()),
@@ -72,20 +72,20 @@ impl<V: Clone> Seat<V> {
 }
 
 struct Shard<K, V> {
-    young: HashMap<K, Held<V>>,
-    old: HashMap<K, Held<V>>,
-    asked: HashMap<K, watch::Receiver<End<V>>>,
+    young: HashedMap<K, Held<V>>,
+    old: HashedMap<K, Held<V>>,
+    asked: HashedMap<K, watch::Receiver<End<V>>>,
 }
 
-impl<K: Hash + Eq, V: Clone> Shard<K, V> {
-    fn keep(&mut self, key: K, held: Held<V>, most: usize) {
+impl<K: Eq, V: Clone> Shard<K, V> {
+    fn keep(&mut self, key: Hashed<K>, held: Held<V>, most: usize) {
         if self.young.len() >= most && !self.young.contains_key(&key) {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key, held);
     }
 
-    fn held(&self, key: &K) -> Option<&Held<V>> {
+    fn held(&self, key: &Hashed<K>) -> Option<&Held<V>> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 }
@@ -107,8 +107,13 @@ where
     /// Remembers at most about twice `capacity` answers. End it with [`Desk::shutdown`].
     #[must_use]
     pub fn new(capacity: usize) -> Arc<Self> {
-        let shard =
-            || RwLock::new(Shard { young: HashMap::new(), old: HashMap::new(), asked: HashMap::new() });
+        let shard = || {
+            RwLock::new(Shard {
+                young: HashedMap::default(),
+                old: HashedMap::default(),
+                asked: HashedMap::default(),
+            })
+        };
         Arc::new(Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             hasher: RandomState::new(),
@@ -118,13 +123,17 @@ where
         })
     }
 
-    fn shard(&self, key: &K) -> &RwLock<Shard<K, V>> {
-        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    /// A key as the rest of it takes it.
+    pub(super) fn key(&self, key: K) -> Hashed<K> {
+        Hashed::new(key, &self.hasher)
+    }
+
+    fn shard(&self, key: &Hashed<K>) -> &RwLock<Shard<K, V>> {
+        &self.shards[key.shard(SHARDS)]
     }
 
     /// What is remembered, however old.
-    #[must_use]
-    pub fn held(&self, key: &K) -> Option<Held<V>> {
+    pub(super) fn held(&self, key: &Hashed<K>) -> Option<Held<V>> {
         self.shard(key).read().held(key).cloned()
     }
 
@@ -132,19 +141,19 @@ where
     ///
     /// # Errors
     /// As of [`Desk::ask`] and [`Seat::answer`].
-    pub async fn answer<F>(self: &Arc<Self>, key: &K, question: impl FnOnce() -> F) -> Result<Held<V>, Error>
+    pub async fn answer<F>(self: &Arc<Self>, key: K, question: impl FnOnce() -> F) -> Result<Held<V>, Error>
     where
         F: Future<Output = Result<(V, Duration), Error>> + Send + 'static,
     {
-        let now = Instant::now();
-        match self.held(key).filter(|held| now < held.until) {
+        let (key, now) = (self.key(key), Instant::now());
+        match self.held(&key).filter(|held| now < held.until) {
             Some(held) => Ok(held),
-            None => self.ask(key, question)?.answer().await,
+            None => self.ask(&key, question)?.answer().await,
         }
     }
 
     /// Notes that asking has failed, for whoever finds what is remembered.
-    pub fn failing(&self, key: &K) {
+    pub(super) fn failing(&self, key: &Hashed<K>) {
         let mut shard = self.shard(key).write();
         let retry = Some(Instant::now() + RETRY_PAUSE);
         let Shard { young, old, .. } = &mut *shard;
@@ -157,7 +166,11 @@ where
     ///
     /// # Errors
     /// `throttled` (429) if too many questions are on their way.
-    pub fn ask<F>(self: &Arc<Self>, key: &K, question: impl FnOnce() -> F) -> Result<Seat<V>, Error>
+    pub(super) fn ask<F>(
+        self: &Arc<Self>,
+        key: &Hashed<K>,
+        question: impl FnOnce() -> F,
+    ) -> Result<Seat<V>, Error>
     where
         F: Future<Output = Result<(V, Duration), Error>> + Send + 'static,
     {
@@ -208,7 +221,7 @@ where
     V: Clone + Send + Sync + 'static,
 {
     desk: Arc<Desk<K, V>>,
-    key: K,
+    key: Hashed<K>,
     end: watch::Sender<End<V>>,
 }
 

@@ -14,6 +14,7 @@ use super::{
     Access, Authority, BearerToken, Caller, Decision, Decisions, Desk, TokenHash, Verb, Verdict,
     decisions::{Outcome, Source},
     desk::Held,
+    hashed::Hashed,
 };
 use crate::{Error, Reason};
 
@@ -82,31 +83,40 @@ impl Guard {
     /// # Errors
     /// `unauthenticated` (401), `forbidden` (403); `unavailable` or `store-refused` (503) and `throttled` (429) while it
     /// cannot be decided.
-    pub async fn admit(&self, caller: &Caller, access: &Access) -> Result<Permit, Error> {
-        let (permit, source) = self.weigh(caller, access).await;
+    pub async fn admit(&self, caller: &Caller, access: Access) -> Result<Permit, Error> {
+        let (permit, source) = match caller {
+            Caller::Bearer(token) => {
+                let (key, now) = (self.desk.key((token.hash(), access)), Instant::now());
+                let held = self.desk.held(&key);
+                match held.as_ref().filter(|held| now < held.until) {
+                    Some(held) => (full(held.value, &key.key.1), Source::Cached),
+                    // In a box, so that the future of a read that need not ask is small.
+                    None => Box::pin(self.weigh(token, &key, held, now)).await,
+                }
+            }
+            // The process's own work does not come in by the door; whoever seems to is nobody.
+            Caller::Own | Caller::Nobody | Caller::Unclear => (Err(nobody()), Source::None),
+        };
         self.decisions.count(Outcome::of(&permit), source);
         permit
     }
 
-    async fn weigh(&self, caller: &Caller, access: &Access) -> (Result<Permit, Error>, Source) {
-        let token = match caller {
-            Caller::Bearer(token) => token,
-            // The process's own work does not come in by the door; whoever seems to is nobody.
-            Caller::Own | Caller::Nobody | Caller::Unclear => return (Err(nobody()), Source::None),
-        };
-        let (key, now) = ((token.hash(), access.clone()), Instant::now());
-        let full = |verdict: Verdict| verdict.judge(access).map(|()| Permit::Full);
+    /// Decides where nothing is known, or only what was `held` for longer than it may be.
+    async fn weigh(
+        &self,
+        token: &BearerToken,
+        key: &Hashed<(TokenHash, Access)>,
+        held: Option<Held<Verdict>>,
+        now: Instant,
+    ) -> (Result<Permit, Error>, Source) {
+        let access = &key.key.1;
         let cached_only = || (Ok(Permit::CachedOnly), Source::Stale);
-        let held = self.desk.held(&key);
-        if let Some(held) = held.as_ref().filter(|held| now < held.until) {
-            return (full(held.value), Source::Cached);
-        }
         let earlier = held.filter(|held| self.covers(held, access, now));
         let failing = earlier.as_ref().and_then(|held| held.retry);
         if failing.is_some_and(|retry| now < retry) {
             return cached_only();
         }
-        let seat = match self.desk.ask(&key, || self.question(token.clone(), access.clone())) {
+        let seat = match self.desk.ask(key, || self.question(token.clone(), access.clone())) {
             Ok(seat) => seat,
             Err(_) if earlier.is_some() => return cached_only(),
             Err(error) => return (Err(error), Source::Asked),
@@ -117,13 +127,13 @@ impl Guard {
             Some(_) => match timeout(STALE_PATIENCE, seat.answer()).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    self.desk.failing(&key);
+                    self.desk.failing(key);
                     return cached_only();
                 }
             },
         };
         match answer {
-            Ok(held) => (full(held.value), Source::Asked),
+            Ok(held) => (full(held.value, access), Source::Asked),
             Err(error) if earlier.is_some() && error.reason().is_outage() => cached_only(),
             Err(error) => (Err(undecided(error)), Source::Asked),
         }
@@ -135,7 +145,7 @@ impl Guard {
     /// Whatever keeps it from being decided.
     pub async fn decision(&self, token: &BearerToken, access: &Access) -> Result<Decision, Error> {
         let key = (token.hash(), access.clone());
-        let held = self.desk.answer(&key, || self.question(token.clone(), access.clone())).await;
+        let held = self.desk.answer(key, || self.question(token.clone(), access.clone())).await;
         let held = held.map_err(undecided)?;
         Ok(Decision { verdict: held.value, lasts: held.left() })
     }
@@ -167,6 +177,10 @@ impl Guard {
             Ok((verdict, lasts.min(most)))
         }
     }
+}
+
+fn full(verdict: Verdict, access: &Access) -> Result<Permit, Error> {
+    verdict.judge(access).map(|()| Permit::Full)
 }
 
 fn nobody() -> Error {

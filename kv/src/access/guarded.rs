@@ -26,20 +26,20 @@ impl Guarded {
     }
 
     async fn admit(&self, namespace: &Namespace, verb: Verb) -> Result<Permit, Error> {
-        self.guard.admit(&Caller::current(), &Access::values(namespace, verb)).await
+        self.guard.admit(&Caller::current(), Access::values(namespace, verb)).await
     }
 
-    /// How the read may be answered: with less than a full permit from the cache only.
+    /// What the read has to be in place of what was asked for: with less than a full permit from the cache only.
     async fn admit_read(
         &self,
         namespace: &Namespace,
         verb: Verb,
         read: &ReadOptions,
-    ) -> Result<ReadOptions, Error> {
+    ) -> Result<Option<ReadOptions>, Error> {
         match self.admit(namespace, verb).await? {
-            Permit::Full => Ok(read.clone()),
+            Permit::Full => Ok(None),
             Permit::CachedOnly if read.from_origin => Err(uncheckable()),
-            Permit::CachedOnly => Ok(ReadOptions { only_if_cached: true, ..read.clone() }),
+            Permit::CachedOnly => Ok(Some(ReadOptions { only_if_cached: true, ..read.clone() })),
         }
     }
 
@@ -59,8 +59,10 @@ impl Kv for Guarded {
         key: &Key,
         options: &GetOptions,
     ) -> Result<Answer<Lookup>, Error> {
-        let read = self.admit_read(namespace, Verb::Get, &options.read).await?;
-        self.kv.get(namespace, key, &GetOptions { read, if_none_match: options.if_none_match }).await
+        match self.admit_read(namespace, Verb::Get, &options.read).await? {
+            None => self.kv.get(namespace, key, options).await,
+            Some(read) => self.kv.get(namespace, key, &GetOptions { read, ..options.clone() }).await,
+        }
     }
 
     async fn get_many(
@@ -69,8 +71,8 @@ impl Kv for Guarded {
         keys: &[Key],
         options: &ReadOptions,
     ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
-        let options = self.admit_read(namespace, Verb::Get, options).await?;
-        self.kv.get_many(namespace, keys, &options).await
+        let read = self.admit_read(namespace, Verb::Get, options).await?;
+        self.kv.get_many(namespace, keys, read.as_ref().unwrap_or(options)).await
     }
 
     async fn put(
@@ -118,8 +120,10 @@ impl Kv for Guarded {
     }
 
     async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {
-        let read = self.admit_read(namespace, Verb::List, &options.read).await?;
-        self.kv.list(namespace, &ListOptions { read, ..options.clone() }).await
+        match self.admit_read(namespace, Verb::List, &options.read).await? {
+            None => self.kv.list(namespace, options).await,
+            Some(read) => self.kv.list(namespace, &ListOptions { read, ..options.clone() }).await,
+        }
     }
 }
 
@@ -137,7 +141,7 @@ impl GuardedNamespaces {
     }
 
     /// Managing is never done from a cache: a permit for one is none.
-    async fn admit(&self, access: &Access) -> Result<(), Error> {
+    async fn admit(&self, access: Access) -> Result<(), Error> {
         match self.guard.admit(&Caller::current(), access).await? {
             Permit::Full => Ok(()),
             Permit::CachedOnly => Err(uncheckable()),
@@ -152,13 +156,13 @@ impl GuardedNamespaces {
         id: NamespaceId,
         verb: Verb,
     ) -> Result<Option<NamespaceInfo>, Error> {
-        self.admit(&Access::Known).await?;
+        self.admit(Access::Known).await?;
         let found = Caller::Own.scope(self.namespaces.find(account, id)).await?;
         let access = match &found {
             Some(info) => Access::namespace(&info.namespace, verb),
             None => Access::account(account, verb),
         };
-        self.admit(&access).await?;
+        self.admit(access).await?;
         Ok(found)
     }
 }
@@ -166,12 +170,12 @@ impl GuardedNamespaces {
 #[async_trait]
 impl Namespaces for GuardedNamespaces {
     async fn accounts(&self) -> Result<Vec<String>, Error> {
-        self.admit(&Access::Accounts).await?;
+        self.admit(Access::Accounts).await?;
         self.namespaces.accounts().await
     }
 
     async fn list(&self, account: &str) -> Result<Vec<NamespaceInfo>, Error> {
-        self.admit(&Access::account(account, Verb::List)).await?;
+        self.admit(Access::account(account, Verb::List)).await?;
         self.namespaces.list(account).await
     }
 
@@ -180,7 +184,7 @@ impl Namespaces for GuardedNamespaces {
     }
 
     async fn create(&self, account: &str, title: &str) -> Result<NamespaceInfo, Error> {
-        self.admit(&Access::account(account, Verb::Create)).await?;
+        self.admit(Access::account(account, Verb::Create)).await?;
         self.namespaces.create(account, title).await
     }
 

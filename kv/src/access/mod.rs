@@ -11,6 +11,7 @@ mod desk;
 mod guard;
 #[cfg(feature = "server")]
 mod guarded;
+mod hashed;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -24,7 +25,7 @@ pub use caller::Caller;
 pub(crate) use connection::remembering_token;
 #[cfg(feature = "server")]
 pub use decisions::Decisions;
-pub use desk::{Desk, Held, Seat};
+pub use desk::{Desk, Held};
 #[cfg(feature = "server")]
 pub use guard::{Guard, GuardSettings, MOST_ALLOWED_FOR, MOST_REFUSED_FOR, Permit};
 #[cfg(feature = "server")]

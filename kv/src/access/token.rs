@@ -3,6 +3,7 @@
 
 use std::{
     fmt,
+    hash::{Hash, Hasher},
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
@@ -34,8 +35,15 @@ struct Read {
 }
 
 /// The SHA-256 of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenHash(pub [u8; 32]);
+
+impl Hash for TokenHash {
+    /// By a quarter of it, which is as good as all for a map: it is evenly distributed.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0[..8].hash(state);
+    }
+}
 
 impl BearerToken {
     /// A token as its text.

@@ -103,7 +103,7 @@ impl ClusterAuthority {
                 })
             }
         };
-        let held = self.identities.answer(&token.hash(), question).await?;
+        let held = self.identities.answer(token.hash(), question).await?;
         let left = held.left();
         Ok((held.value, left))
     }

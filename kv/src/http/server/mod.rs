@@ -107,21 +107,22 @@ impl Both {
     }
 
     /// Answers, counts, and tells the log and the trace.
-    async fn answer(&self, caller: &Caller, request: Request<Body>) -> Response {
+    async fn answer(&self, request: Request<Body>) -> Response {
         let started = Instant::now();
         let (request, received) = count_body(request);
         let span = access_log::span(&request);
-        let (face, operation, response) = self.dispatch(caller, request).instrument(span.clone()).await;
+        let (face, operation, response) = self.dispatch(request).instrument(span.clone()).await;
         let (took, received) = (started.elapsed(), received.map_or(0, |received| received.get()));
         let (ended, response) = self.requests.count(face, operation, took, received, response);
         access_log::told(&span, &Access { face, operation, ended, took, received }, &response);
         response
     }
 
-    async fn dispatch(&self, caller: &Caller, request: Request<Body>) -> (FaceName, Operation, Response) {
+    async fn dispatch(&self, request: Request<Body>) -> (FaceName, Operation, Response) {
         if let Some(guard) = self.questioned(&request) {
             let (parts, _) = request.into_parts();
-            return (FaceName::Access, Operation::Access, question::answer(guard, caller, &parts).await);
+            let answer = question::answer(guard, &Caller::current(), &parts).await;
+            return (FaceName::Access, Operation::Access, answer);
         }
         let mut operation = Operation::default();
         match self.rest_for(&request) {
@@ -153,7 +154,7 @@ impl Service<Request<Body>> for Faces {
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let faces = Arc::clone(&self.0);
         let caller = Caller::take(request.headers_mut());
-        let answer = async move { Ok(faces.answer(&Caller::current(), request).await) };
+        let answer = async move { Ok(faces.answer(request).await) };
         Box::pin(caller.scope(answer))
     }
 }

@@ -32,7 +32,7 @@ async fn decide(guard: &Guard, caller: &Caller, parts: &Parts) -> Result<String,
     }
     let access = questions::read(parts.uri.query().unwrap_or_default())?;
     let Caller::Bearer(token) = caller else {
-        return guard.admit(caller, &access).await.map(|_| String::new());
+        return guard.admit(caller, access).await.map(|_| String::new());
     };
     Ok(questions::write_decision(guard.decision(token, &access).await?))
 }

@@ -37,9 +37,9 @@ impl Ids {
         if let Some(namespace) = known.filter(|namespace| namespace.account() == account) {
             return Ok(namespace);
         }
-        self.admit(&Access::Known).await?;
+        self.admit(Access::Known).await?;
         let Some(info) = Caller::Own.scope(self.namespaces.find(account, id)).await? else {
-            self.admit(&Access::account(account, Verb::Get)).await?;
+            self.admit(Access::account(account, Verb::Get)).await?;
             return Err(Error::namespace_unknown(account, id));
         };
         let namespace = info.namespace;
@@ -52,7 +52,7 @@ impl Ids {
     }
 
     /// Whether the caller may go on; where there is no guard, everybody may.
-    pub(super) async fn admit(&self, access: &Access) -> Result<(), Error> {
+    pub(super) async fn admit(&self, access: Access) -> Result<(), Error> {
         match &self.guard {
             Some(guard) => guard.admit(&Caller::current(), access).await.map(drop),
             None => Ok(()),
