@@ -54,7 +54,8 @@ ip link add node0 type bridge
 ip address add $address/24 dev node0
 ip link set node0 up
 ip route add default via 10.99.0.254 dev node0
-sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.route_localnet=1
+# What pods of one node send to each other crosses a bridge only: it is shown to the rules for NetworkPolicies too.
+sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.route_localnet=1 net.bridge.bridge-nf-call-iptables=1
 
 part() { # NAME COMMAND...: starts a part, its output in logs/NAME.log
   local name=$1
@@ -103,6 +104,9 @@ part kubelet kubelet --config=/run/node-config/config/kubelet.yaml --kubeconfig=
 part kube-proxy kube-proxy --config=/run/node-config/config/kube-proxy.yaml
 until_answers "the API server" kubectl apply -f /run/node-config/config/coredns.yaml
 until_answers "the kubelet" kubectl wait --for=condition=Ready node/node --timeout=1s
+# Enforces NetworkPolicies and does nothing else; it ends if there is no node yet.
+part kube-router kube-router --kubeconfig=$KUBECONFIG --hostname-override=node --run-firewall=true --run-router=false \
+  --run-service-proxy=false --service-cluster-ip-range=10.96.0.0/16 --health-port=0
 touch ready
 
 # Process 1 inherits the orphans of every pod.

@@ -15,9 +15,9 @@ if [ "$(id -u)" -ne 0 ]; then
   echo "a node needs root: namespaces, mounts and cgroups are its own, but only root may make them" >&2
   exit 1
 fi
-for tool in unshare runc nft ip conntrack mount; do
+for tool in unshare runc nft iptables ipset ip conntrack mount; do
   if ! PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null; then
-    echo "a node needs $tool: apt-get install util-linux runc nftables iptables conntrack iproute2 (Debian's names)" >&2
+    echo "a node needs $tool: apt-get install util-linux runc nftables iptables ipset conntrack iproute2 (Debian's names)" >&2
     exit 1
   fi
 done

@@ -55,6 +55,7 @@ pub const NODE: Recipe = Recipe {
         "node/modules/containerd",
         "node/modules/coredns",
         "node/modules/helm",
+        "node/modules/kube-router",
         "node/pause/main.go",
     ],
     binaries: &[
@@ -70,6 +71,7 @@ pub const NODE: Recipe = Recipe {
         "portmap",
         "coredns",
         "helm",
+        "kube-router",
         "pause",
     ],
 };

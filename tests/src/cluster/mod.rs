@@ -25,6 +25,9 @@ pub use images::{IMAGES_VARIABLE, Images};
 /// The address of the API server in the node's own network; `tests/node/boot.sh` says it too.
 const API_SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1)), 6443);
 
+/// Where the node has the folder of its run; `tests/node/boot.sh` says it too.
+const RUN: &str = "/run/node";
+
 /// For the node to become Ready: ten seconds on an idle machine, many times that on one that compiles.
 const START_LIMIT: Duration = Duration::from_secs(180);
 
@@ -89,6 +92,17 @@ impl Cluster {
         network::enter(self.process.id(), work)
     }
 
+    /// Runs `work` in the network of a pod, of which a container runs, as that pod would; by the pod's UID.
+    ///
+    /// # Errors
+    /// Where no process of such a pod runs.
+    ///
+    /// # Panics
+    /// As `work` does.
+    pub fn enter_pod<T: Send>(&self, uid: &str, work: impl AsyncFnOnce() -> T + Send) -> Result<T> {
+        network::enter(process_of_pod(uid)?, work)
+    }
+
     /// kubectl, as an administrator; only for work that has entered.
     pub fn kubectl(&self) -> &Kubectl {
         &self.kubectl
@@ -107,6 +121,12 @@ impl Cluster {
     /// The kubeconfig of an administrator; only for programs that work starts which has entered.
     pub fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
+    }
+
+    /// A new folder that pods can share as a volume: where the node has it.
+    pub fn shared_folder(&self, name: &str) -> Result<String> {
+        create_folder(&self.folder.join(name))?;
+        Ok(format!("{RUN}/{name}"))
     }
 
     /// Where the parts of the node log to, `NAME.log` each.
@@ -132,6 +152,19 @@ impl Drop for Cluster {
             }
         }
     }
+}
+
+/// Any process of a pod: the kubelet puts them into a control group `…/pod<UID>/<container>`.
+fn process_of_pod(uid: &str) -> Result<u32> {
+    let group = format!("/pod{uid}/");
+    let processes = std::fs::read_dir("/proc").map_err(HarnessError::io("read", "/proc".as_ref()))?;
+    processes
+        .flatten()
+        .filter(|process| {
+            std::fs::read_to_string(process.path().join("cgroup")).is_ok_and(|groups| groups.contains(&group))
+        })
+        .find_map(|process| process.file_name().to_str()?.parse().ok())
+        .ok_or_else(|| HarnessError::Unexpected(format!("no process of the pod {uid} runs")))
 }
 
 /// Removes a control group with those below it: the folders, since what is in them is the kernel's.

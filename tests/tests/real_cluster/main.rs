@@ -10,7 +10,9 @@
 )]
 
 mod elsewhere;
+mod flows;
 mod load;
+mod outlived;
 mod release;
 mod replaced;
 mod revoked;
@@ -35,6 +37,7 @@ fn a_release_is_installed_used_replaced_under_load_and_uninstalled() {
             tour::a_write_in_one_region_is_read_in_the_other(&release).await;
             tour::a_long_value_of_a_bulk_is_taken_over_rest(&release).await;
             tour::kubectl_kv_reaches_a_pod_through_its_port_forward(&release).await;
+            flows::only_the_named_flows_pass(&release).await;
             elsewhere::edges_alone_are_in_front_of_an_origin_elsewhere(&release).await;
             release.say_memory().await;
             revoked::a_revoked_role_and_a_rotated_token_are_refused_within_a_minute(&release).await;
@@ -43,6 +46,7 @@ fn a_release_is_installed_used_replaced_under_load_and_uninstalled() {
             release.uninstall_keeps_the_data().await;
             tls::every_hop_speaks_tls(&release).await;
             scoped::some_kubernetes_namespaces_are_served_and_the_others_are_out_of_reach(&release).await;
+            outlived::a_region_outlives_its_origin_and_its_own_pods(&release).await;
             toggles::every_toggle_is_on_once(&release).await;
         })
         .unwrap();
