@@ -12,9 +12,10 @@ use nearkv::{
 };
 
 use crate::{
-    cache::{EdgeCache, Reading},
+    cache::EdgeCache,
     held::{Body, Held},
     metrics::Operation,
+    read::Reading,
     settings::BULK_FETCHES,
     slot::Slot,
 };

@@ -39,6 +39,7 @@ mod life;
 mod lists;
 mod metrics;
 mod past;
+mod read;
 mod region;
 pub mod run;
 mod settings;

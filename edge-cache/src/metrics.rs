@@ -17,7 +17,7 @@ use prometheus_client::{
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::{cache::Reading, circuit::CircuitState, snapshot::Counts};
+use crate::{circuit::CircuitState, read::Reading, snapshot::Counts};
 
 /// Bounds of the histogram of upstream's latency: from the same node to the other side of the world, and to the
 /// time-out.

@@ -4,5 +4,6 @@ mod conformance;
 mod damage;
 mod economy;
 mod invariants;
+mod ownership;
 mod rig;
 mod writers;
