@@ -12,9 +12,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use nearkv::{Clock, ExpirationRequest, Kv, Metadata, PutOptions, Reason, VirtualClock};
+use nearkv::{Clock, ExpirationRequest, GetOptions, Kv, Lookup, Metadata, PutOptions, Reason, VirtualClock};
 use nearkv_edge_cache::{EdgeCache, Settings, Snapshots};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     harness::{Edge, expiring, key, namespace, pass, secs},

@@ -15,11 +15,13 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Batch {
     asks: Vec<Ask>,
+    /// How many were waiting for the next one when this was delivered.
+    waiting: usize,
 }
 
 impl Batch {
     pub(super) fn new(asks: Vec<Ask>) -> Self {
-        Self { asks }
+        Self { asks, waiting: 0 }
     }
 
     pub(super) fn whats(&self) -> impl Iterator<Item = &What> {
@@ -35,10 +37,6 @@ impl Batch {
             span.follows_from(other);
         }
         span
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.asks.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -69,8 +67,14 @@ impl Batch {
         }
     }
 
-    /// Gives everybody the own verdict.
-    pub(super) fn deliver(&mut self, verdicts: Vec<Result<Done, Error>>) {
+    /// Who writes at this time: those of this batch, and who waited when they got their answers.
+    pub(super) fn writers(&self) -> usize {
+        self.asks.len() + self.waiting
+    }
+
+    /// Gives everybody the own verdict, while so many wait for the next batch.
+    pub(super) fn deliver(&mut self, verdicts: Vec<Result<Done, Error>>, waiting: usize) {
+        self.waiting = waiting;
         for (ask, verdict) in self.asks.iter_mut().zip(verdicts) {
             ask.answer(verdict);
         }

@@ -39,11 +39,11 @@ impl Space {
             while self.queue.len() > 0 && !end.is_cancelled() {
                 pace.gather(&self.queue).await;
                 let mut batch = Batch::new(self.queue.take());
-                let (started, size, busy) = (Instant::now(), batch.len(), pace.is_busy());
+                let (started, busy) = (Instant::now(), pace.is_busy());
                 let span = batch.span();
                 let contended = self.commit(&mut batch, &mut aside, busy).instrument(span).await;
                 let took = started.elapsed();
-                pace.committed(took, size);
+                pace.committed(took, batch.writers());
                 self.count_batch(took);
                 if contended {
                     pace.leave_a_gap(&self.context.random).await;
@@ -107,7 +107,7 @@ impl Space {
     async fn confirm(&self, batch: &mut Batch, base: &Arc<Snapshot>, judged: Judged) -> Step {
         match self.refresh().await {
             Ok(now) if now.token == base.token => {
-                batch.deliver(judged.verdicts);
+                batch.deliver(judged.verdicts, self.queue.len());
                 Step::Done
             }
             Ok(_) => Step::Again,
@@ -211,7 +211,7 @@ impl Space {
         if self.closed.is_cancelled() {
             batch.refuse(&outcome::unknown());
         } else {
-            batch.deliver(verdicts);
+            batch.deliver(verdicts, self.queue.len());
         }
     }
 

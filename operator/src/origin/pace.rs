@@ -21,16 +21,16 @@ pub(super) struct Pace {
 struct Last {
     ended: Instant,
     took: Duration,
-    size: usize,
+    writers: usize,
 }
 
 impl Pace {
-    /// Waits until as many writes are there as the last commit had, for a fraction of the time that it took. Who
+    /// Waits until all are there who wrote when the last commit ended, for a fraction of the time that it took. Who
     /// writes alone never waits.
     pub(super) async fn gather(&self, queue: &Queue) {
-        let Some(Last { ended, took, size }) = &self.last else { return };
+        let Some(Last { ended, took, writers }) = &self.last else { return };
         let until = *ended + (*took / GATHER_SHARE).min(GATHER_MOST);
-        while queue.len() < *size {
+        while queue.len() < *writers && !queue.fills_a_commit() {
             if timeout_at(until, queue.arrival()).await.is_err() {
                 return;
             }
@@ -42,9 +42,10 @@ impl Pace {
         self.last.as_ref().is_some_and(|last| last.ended.elapsed() < BUSY)
     }
 
-    /// A commit of `size` asks has ended.
-    pub(super) fn committed(&mut self, took: Duration, size: usize) {
-        self.last = Some(Last { ended: Instant::now(), took, size });
+    /// A commit has ended. The `writers` are those that it answered, and those that waited by then: with the former
+    /// alone, who had missed one commit would miss every one, since the next would not wait for them either.
+    pub(super) fn committed(&mut self, took: Duration, writers: usize) {
+        self.last = Some(Last { ended: Instant::now(), took, writers });
     }
 
     /// Lets another replica, which has lost a swap or is about to, read the root and swap it.

@@ -67,6 +67,12 @@ impl Queue {
         self.state.lock().asks.len()
     }
 
+    /// Whether as much waits as one commit may hold.
+    pub(super) fn fills_a_commit(&self) -> bool {
+        let state = self.state.lock();
+        state.asks.len() >= BATCH_WRITES || state.bytes >= BATCH_BYTES
+    }
+
     /// Waits until something has arrived since the last call.
     pub(super) async fn arrival(&self) {
         self.arrived.notified().await;

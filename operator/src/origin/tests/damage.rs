@@ -5,11 +5,9 @@ use std::time::Duration;
 use nearkv::Reason;
 use tokio::time::sleep;
 
-use super::rig::{Process, config, reason, root, root_object, settings};
+use super::rig::{Process, config, reason, root_object, settings};
 use crate::{
-    origin::{
-        Birth, Declaration, DeclaredEntry, DeletionPolicy, NamespaceConfig, Settings, format::root_name,
-    },
+    origin::{Birth, Settings, format::root_name},
     store::{Draft, ObjectName, simulated::Simulated},
 };
 

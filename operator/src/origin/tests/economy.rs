@@ -9,7 +9,10 @@ use tokio::time::{Instant, sleep};
 use super::rig::{Process, config, key, root, settings};
 use crate::{
     origin::{Birth, Settings, format::Root},
-    store::{Object, simulated::Simulated},
+    store::{
+        Object,
+        simulated::{Faults, Simulated},
+    },
 };
 
 const KEYS: u64 = 20_000;
@@ -141,5 +144,36 @@ async fn a_writer_alone_waits_for_one_write_of_the_store_and_never_for_two() {
     let root = root(&store);
     assert!(!root.segments.is_empty() || root.manifest.is_some(), "the records have left the root");
     assert_eq!(waits.iter().max(), waits.iter().min(), "{waits:?}");
+    process.stop().await;
+}
+
+/// Each comes back a moment after its answer, and not all at the same: who has missed one commit is in the next with
+/// everybody else, and two halves do not take turns for ever.
+#[tokio::test(start_paused = true)]
+async fn writers_who_come_back_soon_are_all_in_nearly_every_commit() {
+    const WRITERS: u64 = 64;
+    const ROUNDS: u64 = 200;
+    let store = Simulated::new(5);
+    let slow = Duration::from_millis(6);
+    store.set_faults(Faults { latency: slow..slow, ..Faults::NONE });
+    let process = Process::with(&store, 5, unpaced()).await;
+    let mut running = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let (origin, random) = (Arc::clone(&process.origin), Random::seeded(writer));
+        running.spawn(async move {
+            sleep(random.jitter(slow)).await;
+            for round in 0..ROUNDS {
+                let value = Value::Bytes(vec![b'w'; 288].into());
+                let key = key(&name(writer * ROUNDS + round));
+                origin.put(&settings(), &key, value, &PutOptions::default()).await.unwrap();
+                sleep(random.jitter(slow / 4)).await;
+            }
+        });
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap();
+    }
+    let commits = root(&store).writers.values().map(|writer| writer.batch).sum::<u64>();
+    assert!(commits < ROUNDS * 11 / 10, "{commits} commits for {ROUNDS} writes of each");
     process.stop().await;
 }
