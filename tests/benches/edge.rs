@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use axum::Router;
 use bytes::Bytes;
+use clap::{Parser, ValueEnum};
 use nearkv::access::{
     Access, Authority, BearerToken, Decision, Guard, GuardSettings, MOST_ALLOWED_FOR, Verdict,
 };
@@ -58,17 +59,32 @@ const WATCHED: Duration = Duration::from_secs(100);
 /// A time to live that ends in no run.
 const FOR_EVER: Duration = Duration::from_secs(86_400);
 
+/// How the benchmark runs.
+#[derive(Parser)]
+struct Arguments {
+    /// Only this half of it.
+    half: Option<Half>,
+    /// Given by `cargo bench`; nothing depends on it.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Half {
+    Reads,
+    Deadlines,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> nearkv_tests::Result<()> {
+    let Arguments { half, bench: _ } = Arguments::parse();
     tokio::task::spawn_blocking(Binaries::build).await.expect("building does not panic")?;
     pin_this_process(LOAD_CORE)?;
     println!("edge on core {EDGE_CORE}, {VALUE_BYTES}-byte values, HTTP/1.1 keep-alive on loopback");
-    let half = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
-    let wanted = |name: &str| half.as_deref().is_none_or(|half| half == name);
-    if wanted("reads") {
+    if half.is_none_or(|half| half == Half::Reads) {
         throughput().await?;
     }
-    if wanted("deadlines") {
+    if half.is_none_or(|half| half == Half::Deadlines) {
         for (name, ttl) in [("no deadline passes", FOR_EVER), ("500,000 deadlines pass", DEADLINE)] {
             longest_get(name, ttl).await?;
         }

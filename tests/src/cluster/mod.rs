@@ -23,7 +23,7 @@ use crate::tool::Tool;
 pub use images::{IMAGES_VARIABLE, Images};
 
 /// The address of the API server in the node's own network; `tests/node/boot.sh` says it too.
-const API_SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1)), 6443);
+pub const API_SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1)), 6443);
 
 /// Where the node has the folder of its run; `tests/node/boot.sh` says it too.
 const RUN: &str = "/run/node";

@@ -1,9 +1,10 @@
 //! The chart's NetworkPolicies on a network that enforces them: who reaches whom, as a table of connections that are
 //! opened in the pods' own networks.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use nearkv_tests::cluster::API_SERVER;
 use nearkv_tests::eventually;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,8 +20,6 @@ const POLICY: &str = r#"--set-json=networkPolicy={
     "apiServer": [{"ipBlock": {"cidr": "10.99.0.1/32"}}]
 }"#;
 
-/// The API server, which is a process of the node.
-const API_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1)), 6443);
 /// The ports that the chart gives to data and to the admin routes, of an operator and of an edge.
 const OPERATOR: (u16, u16) = (8700, 9700);
 const EDGE: (u16, u16) = (8701, 9701);
@@ -119,6 +118,7 @@ pub(crate) async fn only_the_named_flows_pass(release: &Release<'_>) {
         (monitoring, edge, edge.at(EDGE.1), true),
         (monitoring, operator, operator.at(OPERATOR.0), false),
         (monitoring, operator, operator.at(OPERATOR.1), true),
+        (stranger, dns, dns.at(DNS), true),
         (stranger, edge, edge.at(EDGE.0), false),
         (stranger, edge, edge.at(EDGE.1), false),
         (stranger, operator, operator.at(OPERATOR.0), false),
@@ -137,8 +137,11 @@ pub(crate) async fn only_the_named_flows_pass(release: &Release<'_>) {
     }
     // Through every region's Service, by its name, with a token that nobody has seen before.
     release.test().await;
-    for (namespace, pod) in [(TEAM, "idle"), ("monitoring", "idle"), ("strangers", "idle")] {
-        kubectl.run(&["delete", "pod", "-n", namespace, pod, "--grace-period=0", "--force"]).await.unwrap();
+    for namespace in [TEAM, "monitoring", "strangers"] {
+        kubectl
+            .run(&["delete", "pod", "-n", namespace, "idle", "--grace-period=0", "--force"])
+            .await
+            .unwrap();
     }
     release.helm("upgrade", &[]).await;
 }

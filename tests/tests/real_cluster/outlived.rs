@@ -58,6 +58,14 @@ async fn pods(release: &Release<'_>, selector: &str, count: usize) -> Vec<String
     .unwrap()
 }
 
+/// That the first answer which comes from there has the value.
+async fn is_read_at(kv: &Kv) {
+    let read = eventually("an answer about the value", async || {
+        kv.get("outlives").await.and_then(Answer::value).map_err(|error| error.to_string())
+    });
+    assert_eq!(read.await.unwrap().as_deref(), Some("its origin"));
+}
+
 pub(crate) async fn a_region_outlives_its_origin_and_its_own_pods(release: &Release<'_>) {
     const OPERATORS: &str = "app.kubernetes.io/component=operator";
     const LONDON: &str = "nearkv.dev/region=london,app.kubernetes.io/component=edge-cache";
@@ -77,21 +85,14 @@ pub(crate) async fn a_region_outlives_its_origin_and_its_own_pods(release: &Rele
     written.await.unwrap();
     // Whichever of them ends last saves it.
     for address in addresses {
-        let pod = Kv::new(format!("http://{address}:8701/kv/{TEAM}/settings"));
-        let read = eventually("the value at each pod", async || {
-            pod.get("outlives").await.and_then(Answer::value).map_err(|error| error.to_string())
-        });
-        assert_eq!(read.await.unwrap().as_deref(), Some("its origin"));
+        is_read_at(&Kv::new(format!("http://{address}:8701/kv/{TEAM}/settings"))).await;
     }
     for (deployment, of) in [("nearkv-operator", OPERATORS), ("nearkv-edge-london", LONDON)] {
         scale(release, deployment, 0).await;
         pods(release, of, 0).await;
     }
     scale(release, "nearkv-edge-london", 2).await;
-    let read = eventually("the value without an origin", async || {
-        london.get("outlives").await.and_then(Answer::value).map_err(|error| error.to_string())
-    });
-    assert_eq!(read.await.unwrap().as_deref(), Some("its origin"));
+    is_read_at(&london).await;
     assert_eq!(london.put("outlives", "nobody").await.unwrap().status, 503);
     scale(release, "nearkv-operator", 2).await;
 }
