@@ -9,15 +9,13 @@ use nearkv_tests::eventually;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::release::{Release, SYSTEM, TEAM};
+use crate::release::{Release, SYSTEM, TEAM, flow_to_the_api_server};
 
-/// Clients are those of the team, whoever fetches metrics is in a namespace of its own, and the API server is where the
-/// node has it.
+/// Clients are those of the team, and whoever fetches metrics is in a namespace of its own.
 const POLICY: &str = r#"--set-json=networkPolicy={
     "enabled": true,
     "clients": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "team-a"}}}],
-    "monitoring": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
-    "apiServer": [{"ipBlock": {"cidr": "10.99.0.1/32"}}]
+    "monitoring": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
 }"#;
 
 /// The ports that the chart gives to data and to the admin routes, of an operator and of an edge.
@@ -100,7 +98,7 @@ pub(crate) async fn only_the_named_flows_pass(release: &Release<'_>) {
     for namespace in ["monitoring", "strangers"] {
         kubectl.run(&["create", "namespace", namespace]).await.unwrap();
     }
-    release.helm("upgrade", &[POLICY]).await;
+    release.helm("upgrade", &[POLICY, &flow_to_the_api_server()]).await;
     let client = &Pod::idle(release, "a client", TEAM).await;
     let monitoring = &Pod::idle(release, "monitoring", "monitoring").await;
     let stranger = &Pod::idle(release, "a stranger", "strangers").await;

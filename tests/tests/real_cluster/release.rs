@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nearkv_tests::binaries::Binaries;
-use nearkv_tests::cluster::{Images, chart};
+use nearkv_tests::cluster::{API_SERVER, Images, chart};
 use nearkv_tests::kv::{Answer, Kv};
 use nearkv_tests::tool::Tool;
 use nearkv_tests::{Cluster, eventually};
@@ -27,6 +27,12 @@ regions:
 
 /// helm's own limit for what it waits for, on a machine that compiles at the same time.
 const TIMEOUT: &str = "--timeout=180s";
+
+/// helm's argument for where NetworkPolicies let operators find the API server: without it an operator that opens its
+/// first connection before the network has heard of the policies gets along, and a slower one never becomes ready.
+pub(crate) fn flow_to_the_api_server() -> String {
+    format!(r#"--set-json=networkPolicy.apiServer=[{{"ipBlock": {{"cidr": "{}/32"}}}}]"#, API_SERVER.ip())
+}
 
 pub(crate) struct Release<'a> {
     pub(crate) cluster: &'a Cluster,

@@ -3,7 +3,7 @@
 use nearkv_tests::cluster::chart;
 use nearkv_tests::eventually;
 
-use crate::release::{Release, SYSTEM};
+use crate::release::{Release, SYSTEM, flow_to_the_api_server};
 
 /// What the values name that this cluster does not have, besides kinds of Prometheus' operator.
 const PRIORITY_CLASS: &str = "
@@ -44,7 +44,8 @@ pub(crate) async fn every_toggle_is_on_once(release: &Release<'_>) {
     let everything = chart().join("ci/everything-values.yaml").display().to_string();
     // The images are on the node and nowhere else, and nobody can tell their digests before they are made.
     let local = ["--set=image.pullPolicy=Never", "--set=operator.image.digest="];
-    release.helm("upgrade", &[&["--values", &everything][..], &local].concat()).await;
+    let flow = flow_to_the_api_server();
+    release.helm("upgrade", &[&["--values", &everything, &flow][..], &local].concat()).await;
     let autoscaled = "jsonpath={.items[0].status.desiredReplicas}";
     eventually("as many edges as the autoscaler wants at least", async || {
         let get = ["get", "hpa", "-n", SYSTEM, "-o", autoscaled];
