@@ -8,7 +8,7 @@ use nearkv::Key;
 
 use super::{
     entries::{Entries, Slot},
-    format::{Manifest, PageRef, Record, Root, SegmentRef, Versioned},
+    format::{Manifest, PageRef, Root, SegmentRef, Versioned},
     load::{FETCH_PARALLEL, LoadError, Source, sources},
     snapshot::{Damage, Snapshot},
     space::Space,
@@ -136,13 +136,7 @@ impl Space {
         let needed: Vec<SegmentRef> = all.filter(|segment| segment.last() > have).cloned().collect();
         let loader = &self.workshop().loader();
         let mut segments = stream::iter(needed)
-            .map(|segment| async move {
-                let last = segment.last();
-                match self.recent_segment(&segment.segment) {
-                    Some(records) => (last, Ok(versioned(segment.first, &records))),
-                    None => (last, loader.segments(vec![segment]).await),
-                }
-            })
+            .map(|segment| async move { (segment.last(), loader.segments(vec![segment]).await) })
             .buffered(FETCH_PARALLEL);
         let mut records = Vec::new();
         while let Some((last, segment)) = segments.next().await {
@@ -154,9 +148,4 @@ impl Space {
         records.retain(|record| record.version > have);
         Ok(records)
     }
-}
-
-fn versioned(first: u64, records: &[Record]) -> Vec<Versioned> {
-    let versioned = |(version, record): (u64, &Record)| Versioned { version, record: record.clone() };
-    (first..).zip(records).map(versioned).collect()
 }

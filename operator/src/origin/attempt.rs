@@ -27,8 +27,8 @@ impl Attempt {
     }
 
     /// The next one need not create these.
-    pub(super) fn remember<'a>(&mut self, segments: impl Iterator<Item = &'a SegmentRef>) {
-        self.created.extend(segments.map(|segment| (segment.sha256, segment.segment.clone())));
+    pub(super) fn remember(&mut self, segments: &[SegmentRef]) {
+        self.created.extend(segments.iter().map(|segment| (segment.sha256, segment.segment.clone())));
     }
 
     /// Whether something that was created is too old to be named by a root (invariant 6).

@@ -144,23 +144,22 @@ impl Space {
                 batch.refuse(&Error::from(error));
                 return Step::Done;
             }
-            attempt.remember(next.segments.iter().map(|(segment, _)| segment));
+            attempt.remember(&next.segments);
             if attempt.is_aged(&*self.context.clock, most) {
                 return Step::Again;
             }
         }
-        for (segment, records) in std::mem::take(&mut next.segments) {
-            self.remember_segment(segment.segment, records.into());
-        }
         let drafter = Drafter { namespace: self.namespace.clone(), owner: judged.owner.clone() };
         let draft = drafter.root(next.content.clone());
         let sent = (Instant::now(), Age::start(&*self.context.clock));
+        let underway = self.underway.sent(next.content.clone());
         match self.context.store.replace(&draft, &base.token).await {
             Ok(meta) => {
                 if let Some(free @ None) = aside {
                     *free = Aside::start(workshop, &next, &*self.context.clock);
                 }
                 self.applied(base, next, judged.entries.clone(), &meta, sent.0);
+                drop(underway);
                 self.acknowledge(batch, judged.verdicts);
                 Step::Done
             }
@@ -185,6 +184,7 @@ impl Space {
             Err(
                 error @ (StoreError::Unknown { .. } | StoreError::Exists(_) | StoreError::Damaged { .. }),
             ) => {
+                drop(underway);
                 tracing::warn!(namespace = %self.namespace, %error, batch = signature.batch, "the outcome of a commit is unknown");
                 let swap =
                     Swap { draft: &draft, base, root: &next.root, batch: signature.batch, sent: sent.1 };

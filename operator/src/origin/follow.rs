@@ -79,7 +79,7 @@ impl Origin {
                 proof.heard = now;
                 for space in self.all() {
                     // What has been heard and not yet applied shows that memory is not the newest state.
-                    if space.inbox.is_empty() && space.is_sound() {
+                    if space.inbox.is_settled() && space.is_sound() {
                         space.prove(now);
                     }
                 }

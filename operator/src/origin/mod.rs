@@ -49,6 +49,7 @@ mod space;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod underway;
 mod upkeep;
 mod workshop;
 mod write;

@@ -22,8 +22,8 @@ pub(super) struct Next {
     pub(super) manifest: Arc<Manifest>,
     /// What has to exist before the swap, besides the chunks of values.
     pub(super) drafts: Vec<Draft>,
-    /// The segments among them, with their records.
-    pub(super) segments: Vec<(SegmentRef, Vec<Record>)>,
+    /// The segments among them.
+    pub(super) segments: Vec<SegmentRef>,
 }
 
 /// Who commits, and which entry it leaves among the root's writers.
@@ -53,7 +53,7 @@ pub(super) fn next(
     root.version = base.version + judged.records.len() as u64;
     root.swap = base.swap + 1;
     sign(&mut root, signature);
-    let old: Vec<String> = base.records.iter().map(line).collect();
+    let mut lines: Vec<String> = base.records.iter().map(line).collect();
     let new: Vec<String> = judged.records.iter().map(line).collect();
     let mut next = Next {
         root,
@@ -63,18 +63,16 @@ pub(super) fn next(
         drafts: Vec::new(),
         segments: Vec::new(),
     };
-    let (mut first, mut records) = (base.first_inline(), &base.records[..]);
-    let mut lines = &old[..];
-    if let Some(segment) = attempt.aside.as_ref().filter(|segment| is_start(segment, base, &old)) {
-        let (gone, left) = records.split_at(segment.records as usize);
-        (first, records, lines) = (segment.last() + 1, left, &lines[gone.len()..]);
+    let (mut first, mut left) = (base.first_inline(), &base.records[..]);
+    if let Some(segment) = attempt.aside.as_ref().filter(|segment| is_start(segment, base, &lines)) {
+        let gone = segment.records as usize;
+        (first, left) = (segment.last() + 1, &left[gone..]);
+        lines.drain(..gone);
         next.root.segments.push(segment.clone());
-        next.segments.push((segment.clone(), gone.to_vec()));
     }
-    let records = [records, &judged.records].concat();
-    let lines = [lines, &new].concat();
-    if !inline(&mut next, &records, &lines) {
-        spill(workshop, first, records, lines, &attempt.created, &mut next);
+    lines.extend(new);
+    if !inline(&mut next, [left, &judged.records], &lines) {
+        spill(workshop, first, lines, &attempt.created, &mut next);
     }
     if next.root.segments.len() > FULL_SEGMENTS || next.content.size() > ROOT_BYTES as u64 {
         roll(workshop, &mut next);
@@ -90,12 +88,12 @@ fn is_start(segment: &SegmentRef, base: &Root, lines: &[String]) -> bool {
 }
 
 /// Keeps the records in the root, unless it would become too large.
-fn inline(next: &mut Next, records: &[Record], lines: &[String]) -> bool {
+fn inline(next: &mut Next, records: [&[Record]; 2], lines: &[String]) -> bool {
     // Lines that alone exceed the bound need not be encoded with the root to see that.
     if lines.iter().map(String::len).sum::<usize>() >= INLINE_ROOT_BYTES {
         return false;
     }
-    next.root.records = records.to_vec();
+    next.root.records = records.concat();
     next.content = next.root.encode();
     next.content.size() <= INLINE_ROOT_BYTES as u64
 }
@@ -114,27 +112,20 @@ fn sign(root: &mut Root, signature: &Signature<'_>) {
 }
 
 /// Moves all records out of the root, into segments of up to 64 KiB.
-fn spill(
-    workshop: &Workshop,
-    mut first: u64,
-    records: Vec<Record>,
-    lines: Vec<String>,
-    created: &Created,
-    next: &mut Next,
-) {
+fn spill(workshop: &Workshop, mut first: u64, lines: Vec<String>, created: &Created, next: &mut Next) {
     next.root.records.clear();
-    let mut runs: Vec<(String, Vec<Record>)> = Vec::new();
-    for (line, record) in lines.into_iter().zip(records) {
+    let mut runs: Vec<(String, u64)> = Vec::new();
+    for line in lines {
         match runs.last_mut() {
-            Some((run, records)) if run.len() + line.len() <= PART_BYTES => {
+            Some((run, count)) if run.len() + line.len() <= PART_BYTES => {
                 run.push_str(&line);
-                records.push(record);
+                *count += 1;
             }
-            _ => runs.push((line, vec![record])),
+            _ => runs.push((line, 1)),
         }
     }
-    for (lines, records) in runs {
-        let (sha256, count) = (Sha::of(lines.as_bytes()), records.len() as u64);
+    for (lines, count) in runs {
+        let sha256 = Sha::of(lines.as_bytes());
         let segment = match created.get(&sha256) {
             Some(name) => {
                 let (segment, bytes) = (name.clone(), lines.len() as u64);
@@ -148,7 +139,7 @@ fn spill(
         };
         first += count;
         next.root.segments.push(segment.clone());
-        next.segments.push((segment, records));
+        next.segments.push(segment);
     }
     next.content = next.root.encode();
 }

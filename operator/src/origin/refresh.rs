@@ -36,7 +36,10 @@ impl Space {
             self.inbox.arrived.notified().await;
             let Heard { object, check } = self.inbox.take();
             let outcome = match object {
-                Some((object, at)) if !check => self.hear(object, at).await,
+                Some((object, at)) if !check => {
+                    self.underway.settled(&object.content).await;
+                    self.hear(object, at).await
+                }
                 Some(_) | None => self.refresh().await.map(drop),
             };
             match outcome {
@@ -53,6 +56,7 @@ impl Space {
                 }
                 Err(error) => tracing::warn!(namespace = %self.namespace, %error, "the root is not usable"),
             }
+            self.inbox.looked();
         }
     }
 
@@ -63,6 +67,9 @@ impl Space {
     }
 
     async fn hear(&self, object: Object, at: Instant) -> Result<(), Error> {
+        if self.view().is_some_and(|view| view.token == object.meta.token) {
+            return Ok(());
+        }
         let _turn = self.applying.lock().await;
         self.take_in(object, at, Source::Watch, None).await.map(drop)
     }

@@ -2,7 +2,6 @@
 //! Readers take the snapshot without a lock; whoever has a newer one publishes it here.
 
 use std::{
-    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -27,18 +26,16 @@ use super::{
     batch::Batch,
     context::Context,
     counters::Tally,
-    format::{Drafter, Record},
+    format::Drafter,
     inbox::Inbox,
     queue::{NotTaken, Queue},
     settings::BULK_BYTES_PER_SECOND,
     snapshot::{Snapshot, owner},
     standing::Standing,
+    underway::Underway,
     workshop::Workshop,
     writers::Writers,
 };
-
-/// How many segments just written are kept for the own watch event that names them.
-const RECENT_SEGMENTS: usize = 16;
 
 /// A configured KvNamespace.
 pub(super) struct Space {
@@ -55,7 +52,7 @@ pub(super) struct Space {
     pub(super) inbox: Inbox,
     /// Only one root at a time is fetched for and applied.
     pub(super) applying: tokio::sync::Mutex<()>,
-    recent: Mutex<VecDeque<(String, Arc<[Record]>)>>,
+    pub(super) underway: Underway,
     pub(super) writers: Writers,
     batches: AtomicU64,
     /// The snapshot is another one. For the upkeep.
@@ -81,7 +78,7 @@ impl Space {
             tally: Tally::default(),
             inbox,
             applying: tokio::sync::Mutex::default(),
-            recent: Mutex::default(),
+            underway: Underway::default(),
             writers: Writers::default(),
             batches: AtomicU64::new(0),
             moved: Notify::new(),
@@ -199,18 +196,6 @@ impl Space {
             budget: Arc::clone(&self.context.budget),
             drafter: Drafter { namespace: self.namespace.clone(), owner },
         }
-    }
-
-    pub(super) fn remember_segment(&self, name: String, records: Arc<[Record]>) {
-        let mut recent = self.recent.lock();
-        if recent.len() == RECENT_SEGMENTS {
-            recent.pop_front();
-        }
-        recent.push_back((name, records));
-    }
-
-    pub(super) fn recent_segment(&self, name: &str) -> Option<Arc<[Record]>> {
-        self.recent.lock().iter().find(|(segment, _)| segment == name).map(|(_, records)| Arc::clone(records))
     }
 
     /// Hands the committer something to do and waits for the answer. Who goes away meanwhile does not stop it.

@@ -177,3 +177,17 @@ async fn writers_who_come_back_soon_are_all_in_nearly_every_commit() {
     assert!(commits < ROUNDS * 11 / 10, "{commits} commits for {ROUNDS} writes of each");
     process.stop().await;
 }
+
+/// The watch tells of a swap before its answer is there: what it names is in memory already.
+#[tokio::test(start_paused = true)]
+async fn a_process_reads_nothing_of_what_it_has_written_itself() {
+    let store = Simulated::new(6);
+    let process = Process::with(&store, 6, unpaced()).await;
+    process.origin.set_maintainer(true);
+    let before = store.counters().reads;
+    load(&process, 64, 6400).await;
+    let manifest = root(&store).manifest;
+    assert!(manifest.is_some(), "segments and manifests were written");
+    assert_eq!(store.counters().reads - before, 0);
+    process.stop().await;
+}

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use nearkv::{Condition, PutOptions, Reason};
+use futures::future::join_all;
+use nearkv::{Condition, GetOptions, Kv, Lookup, PutOptions, Reason};
 use tokio::time::sleep;
 
-use super::rig::{Process, reason, root};
+use super::rig::{Process, key, reason, root, settings};
 use crate::{
     origin::Settings,
     store::simulated::{Action, Fate, Link, Simulated},
@@ -119,4 +120,25 @@ async fn invariant_6_a_value_that_took_half_the_grace_to_arrive_is_made_again_be
     assert_eq!(process.origin.report(&super::rig::settings()).unwrap().objects, 5);
     assert_eq!(store.world().objects().len(), 5, "the chunks that came first are collected");
     assert_eq!(process.length("slow").await, 800_000);
+}
+
+/// The watch goes on to say that it has nothing more to tell, while what it told is still being read.
+#[tokio::test(start_paused = true)]
+async fn a_state_is_not_proven_to_be_the_newest_while_a_newer_one_is_being_read() {
+    let store = Simulated::new(13);
+    let (a, b) = (Process::start(&store, 1).await, Process::start(&store.client(), 2).await);
+    sleep(Duration::from_secs(5)).await;
+    // Too much for the root: the other process has to read a segment, and waits ten seconds for it.
+    b.store.order(Action::Get, Fate::Lost);
+    let value = "v".repeat(1000);
+    let names: Vec<_> = (0..20).map(|n| format!("k{n}")).collect();
+    join_all(names.iter().map(|name| a.put(name, &value))).await;
+    for seconds in 1..10 {
+        sleep(Duration::from_secs(1)).await;
+        let read = b.origin.get(&settings(), &key("k9"), &GetOptions::default()).await.unwrap();
+        assert!(matches!(read.body, Lookup::Absent), "the segment was read after {seconds} s");
+        assert!(read.state.age >= Duration::from_secs(seconds) / 2, "{:?} after {seconds} s", read.state.age);
+    }
+    sleep(Duration::from_secs(5)).await;
+    assert!(b.get("k9").await.unwrap().is_some());
 }
