@@ -23,7 +23,7 @@ use crate::store::Draft;
 /// however small the pages are.
 const LOG_BYTES_LEAST: u64 = PART_BYTES as u64;
 /// Pages created before upkeep looks at the root again.
-const PAGES_AT_ONCE: usize = 16;
+const PAGES_AT_ONCE: usize = 2;
 
 /// Whether the log has outgrown the pages, and the clock can be trusted to say what has ended.
 #[must_use]
