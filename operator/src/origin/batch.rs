@@ -67,9 +67,11 @@ impl Batch {
         }
     }
 
-    /// Who writes at this time: those of this batch, and who waited when they got their answers.
+    /// Who writes at this time: those of this batch, and who waited when they got their answers. Not upkeep, which does
+    /// not come back at once.
     pub(super) fn writers(&self) -> usize {
-        self.asks.len() + self.waiting
+        let upkeep = self.whats().filter(|what| matches!(what, What::Amend(_) | What::Own(_))).count();
+        self.asks.len() - upkeep + self.waiting
     }
 
     /// Gives everybody the own verdict, while so many wait for the next batch.
@@ -95,5 +97,33 @@ impl Batch {
     /// How long the most patient still waits.
     pub(super) fn time_left(&self, now: Instant) -> Duration {
         self.asks.iter().map(|ask| ask.time_left(now)).max().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nearkv::{Incarnation, Random};
+
+    use super::*;
+    use crate::origin::{
+        amendment::Amendment,
+        ask::{Change, Write},
+    };
+
+    #[test]
+    fn upkeep_is_not_among_those_who_are_waited_for() {
+        let ask =
+            |what| Ask { what, deadline: Instant::now(), objects: None, span: Span::none(), reply: None };
+        let write = || {
+            What::Write(Write {
+                key: nearkv::Key::new("k").unwrap(),
+                change: Change::Delete,
+                condition: None,
+            })
+        };
+        let sweep = Amendment::Sweep(Incarnation::mint(&Random::seeded(1)));
+        let mut batch = Batch::new(vec![ask(write()), ask(What::Amend(sweep.into())), ask(write())]);
+        batch.deliver(Vec::new(), 3);
+        assert_eq!(batch.writers(), 5);
     }
 }

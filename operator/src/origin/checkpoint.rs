@@ -18,18 +18,21 @@ use super::{
 };
 use crate::store::Draft;
 
-/// A log is due when it is larger than the pages: then a checkpoint writes no more than the log did, even where every
-/// page has changed, and a loading replica reads twice the live bytes at most. A log smaller than this is left alone,
-/// however small the pages are.
+/// A log is due when it is this many times as large as the pages: then a checkpoint, which writes every page where the
+/// writes are random, adds at most half of what the log took, and a loading replica reads at most three times the live
+/// bytes.
+const LOG_PER_PAGES: u64 = 2;
+/// A log smaller than this is left alone, however small the pages are.
 const LOG_BYTES_LEAST: u64 = PART_BYTES as u64;
-/// Pages created before upkeep looks at the root again.
+/// Pages created side by side, and before upkeep looks at the root again: a few, since they keep the store's processors
+/// from the commits, and nobody waits for them.
 const PAGES_AT_ONCE: usize = 2;
 
 /// Whether the log has outgrown the pages, and the clock can be trusted to say what has ended.
 #[must_use]
 pub(super) fn is_due(root: &Root, manifest: &Manifest, clock_skew_ms: Option<i64>) -> bool {
     let Sizes { log, pages, .. } = Sizes::of(root, manifest);
-    log > pages.max(LOG_BYTES_LEAST)
+    log > (LOG_PER_PAGES * pages).max(LOG_BYTES_LEAST)
         && clock_skew_ms.is_none_or(|skew| u128::from(skew.unsigned_abs()) <= SKEW_MOST.as_millis())
 }
 

@@ -25,11 +25,15 @@ struct Last {
 }
 
 impl Pace {
-    /// Waits until all are there who wrote when the last commit ended, for a fraction of the time that it took. Who
-    /// writes alone never waits.
+    /// Called when the first write has come: waits until all are there who wrote when the last commit ended, for a
+    /// fraction of the time that it took. Nobody waits who writes alone, or comes when there was a pause as long as that
+    /// commit: the others have stopped.
     pub(super) async fn gather(&self, queue: &Queue) {
         let Some(Last { ended, took, writers }) = &self.last else { return };
-        let until = *ended + (*took / GATHER_SHARE).min(GATHER_MOST);
+        if ended.elapsed() >= *took {
+            return;
+        }
+        let until = Instant::now() + (*took / GATHER_SHARE).min(GATHER_MOST);
         while queue.len() < *writers && !queue.fills_a_commit() {
             if timeout_at(until, queue.arrival()).await.is_err() {
                 return;

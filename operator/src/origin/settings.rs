@@ -19,7 +19,7 @@ pub(super) const BATCH_WRITES: usize = 4096;
 pub(super) const BULK_BYTES_PER_SECOND: usize = 256 * 1024;
 /// Share of the last commit's duration that the next one may wait for writes to gather. Clients that were just
 /// answered send their next write within a fraction of a commit; without the wait they miss the batch.
-pub(super) const GATHER_SHARE: u32 = 3;
+pub(super) const GATHER_SHARE: u32 = 2;
 /// Longest such wait, whatever the last commit took.
 pub(super) const GATHER_MOST: Duration = Duration::from_millis(10);
 /// Commits closer to each other than this are a run of writes, whose next commit is prepared. Far less than the

@@ -147,34 +147,65 @@ async fn a_writer_alone_waits_for_one_write_of_the_store_and_never_for_two() {
     process.stop().await;
 }
 
-/// One half begins while the first commit of the other is on its way. Each writer comes back a moment after its answer:
-/// the halves do not take turns for ever.
-#[tokio::test(start_paused = true)]
-async fn writers_who_come_back_soon_are_all_in_nearly_every_commit() {
-    const WRITERS: u64 = 64;
-    const ROUNDS: u64 = 200;
+/// To the store, or back; a commit takes four of them.
+const WAY: Duration = Duration::from_millis(6);
+
+/// How many commits it takes until each of 64 writers has written 200 times. One half begins so long after the other;
+/// each comes back that long after its answer, and a moment more.
+async fn commits_of_writers(half: Duration, after: Duration) -> u64 {
     let store = Simulated::new(5);
-    let slow = Duration::from_millis(6);
-    store.set_faults(Faults { latency: slow..slow, ..Faults::NONE });
+    store.set_faults(Faults { latency: WAY..WAY, ..Faults::NONE });
     let process = Process::with(&store, 5, unpaced()).await;
     let mut running = tokio::task::JoinSet::new();
-    for writer in 0..WRITERS {
+    for writer in 0..64 {
         let (origin, random) = (Arc::clone(&process.origin), Random::seeded(writer));
         running.spawn(async move {
-            sleep(slow / 2 * (writer % 2) as u32).await;
+            sleep(half * (writer % 2) as u32).await;
             for round in 0..ROUNDS {
                 let value = Value::Bytes(vec![b'w'; 288].into());
                 let key = key(&name(writer * ROUNDS + round));
                 origin.put(&settings(), &key, value, &PutOptions::default()).await.unwrap();
-                sleep(random.jitter(slow / 4)).await;
+                sleep(after + random.jitter(WAY / 4)).await;
             }
         });
     }
     while let Some(ended) = running.join_next().await {
         ended.unwrap();
     }
-    let commits = root(&store).writers.values().map(|writer| writer.batch).sum::<u64>();
+    process.stop().await;
+    root(&store).writers.values().map(|writer| writer.batch).sum()
+}
+
+const ROUNDS: u64 = 200;
+
+/// Two halves, of which one begins while the other's first commit is on its way, do not take turns for ever.
+#[tokio::test(start_paused = true)]
+async fn writers_who_come_back_soon_are_all_in_nearly_every_commit() {
+    let commits = commits_of_writers(WAY / 2, Duration::ZERO).await;
     assert!(commits < ROUNDS * 11 / 10, "{commits} commits for {ROUNDS} writes of each");
+}
+
+/// The first of them is not alone in a commit, although the moment that the others are given is over by then.
+#[tokio::test(start_paused = true)]
+async fn writers_who_take_a_moment_to_come_back_are_all_in_nearly_every_commit() {
+    let commits = commits_of_writers(Duration::ZERO, WAY * 2).await;
+    assert!(commits < ROUNDS * 11 / 10, "{commits} commits for {ROUNDS} writes of each");
+}
+
+/// Those who wrote last time have stopped.
+#[tokio::test(start_paused = true)]
+async fn who_comes_after_a_pause_waits_for_nobody() {
+    let store = Simulated::new(7);
+    let process = Process::with(&store, 7, unpaced()).await;
+    let alone = async || {
+        let started = Instant::now();
+        process.put("alone", "v").await.unwrap();
+        started.elapsed()
+    };
+    let before = alone().await;
+    load(&process, 64, 640).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(alone().await, before);
     process.stop().await;
 }
 
