@@ -100,6 +100,12 @@ impl Budget {
         self.used.lock().values().fold(Usage::default(), |total, usage| total.plus(*usage))
     }
 
+    /// Whether more than half of it is used.
+    pub(super) fn is_short(&self) -> bool {
+        let Usage { bytes, objects } = self.total();
+        bytes > self.most.bytes / 2 || objects > self.most.objects / 2
+    }
+
     /// What they may take.
     pub(super) fn most(&self) -> Usage {
         self.most
@@ -129,11 +135,16 @@ mod tests {
         budget.charge(&a, 60, 1).unwrap();
         let error = budget.charge(&b, 41, 1).unwrap_err();
         assert_eq!(error.reason(), Reason::BudgetExceeded);
+        assert!(budget.is_short(), "60 of 100 bytes");
         budget.charge(&b, 40, 1).unwrap();
         assert!(budget.charge(&b, 1, 0).is_err());
         budget.release(&a, 60, 1);
         budget.charge(&b, 0, 2).unwrap();
         assert!(budget.charge(&a, 0, 1).is_err(), "objects count too");
+        budget.recount(&b, Usage { bytes: 0, objects: 2 });
+        assert!(budget.is_short(), "2 of 3 objects");
+        budget.recount(&b, Usage { bytes: 50, objects: 1 });
+        assert!(!budget.is_short());
         budget.recount(&b, Usage { bytes: 0, objects: 1 });
         budget.charge(&a, 100, 2).unwrap();
     }

@@ -22,17 +22,20 @@ use crate::store::Draft;
 /// writes are random, adds at most half of what the log took, and a loading replica reads at most three times the live
 /// bytes.
 const LOG_PER_PAGES: u64 = 2;
+/// The same where the budget is short: a checkpoint writes more, and the log takes half of the room.
+const LOG_PER_PAGES_SHORT: u64 = 1;
 /// A log smaller than this is left alone, however small the pages are.
 const LOG_BYTES_LEAST: u64 = PART_BYTES as u64;
 /// Pages created side by side, and before upkeep looks at the root again: a few, since they keep the store's processors
 /// from the commits, and nobody waits for them.
 const PAGES_AT_ONCE: usize = 2;
 
-/// Whether the log has outgrown the pages, and the clock can be trusted to say what has ended.
+/// Whether the log has outgrown the pages, more so where the budget is not `short`, and the clock can be trusted to say what has ended.
 #[must_use]
-pub(super) fn is_due(root: &Root, manifest: &Manifest, clock_skew_ms: Option<i64>) -> bool {
+pub(super) fn is_due(root: &Root, manifest: &Manifest, short: bool, clock_skew_ms: Option<i64>) -> bool {
     let Sizes { log, pages, .. } = Sizes::of(root, manifest);
-    log > (LOG_PER_PAGES * pages).max(LOG_BYTES_LEAST)
+    let most = pages * if short { LOG_PER_PAGES_SHORT } else { LOG_PER_PAGES };
+    log > most.max(LOG_BYTES_LEAST)
         && clock_skew_ms.is_none_or(|skew| u128::from(skew.unsigned_abs()) <= SKEW_MOST.as_millis())
 }
 
@@ -128,7 +131,7 @@ mod tests {
     fn a_checkpoint_is_due_when_the_log_outgrows_the_pages_and_the_clock_is_right() {
         let mut root = Root::empty("a/b".parse().unwrap(), Incarnation::mint(&Random::seeded(1)));
         let mut manifest = Manifest::default();
-        assert!(!is_due(&root, &manifest, None));
+        assert!(!is_due(&root, &manifest, true, None));
         let segment = |first| SegmentRef {
             segment: "log".into(),
             first,
@@ -137,20 +140,23 @@ mod tests {
             sha256: Sha::of(b""),
         };
         root.segments = vec![segment(1)];
-        assert!(!is_due(&root, &manifest, None), "less than the least");
+        assert!(!is_due(&root, &manifest, true, None), "less than the least");
         root.segments.push(segment(2));
-        assert!(is_due(&root, &manifest, None));
-        assert!(is_due(&root, &manifest, Some(-2000)));
-        assert!(!is_due(&root, &manifest, Some(2001)), "the clock is off");
+        assert!(is_due(&root, &manifest, false, None));
+        assert!(is_due(&root, &manifest, false, Some(-2000)));
+        assert!(!is_due(&root, &manifest, false, Some(2001)), "the clock is off");
         let page = PageRef {
             page: "page".into(),
             from: None,
             entries: 1,
-            bytes: 2 * LOG_BYTES_LEAST,
+            bytes: LOG_BYTES_LEAST,
             sha256: Sha::of(b""),
         };
         manifest.pages =
             manifest.pages.rebuilt(vec![page], &mut String::new, &str::to_owned, &mut Vec::new());
-        assert!(!is_due(&root, &manifest, None), "less than the pages");
+        assert!(is_due(&root, &manifest, true, None), "more than the pages, and no room");
+        assert!(!is_due(&root, &manifest, false, None), "less than twice the pages, and room");
+        root.segments.extend([segment(3), segment(4)]);
+        assert!(is_due(&root, &manifest, false, None), "more than twice the pages");
     }
 }

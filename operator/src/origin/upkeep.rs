@@ -239,7 +239,8 @@ impl Upkeep {
     async fn checkpoint(&mut self, folds: &mut u64) -> Result<u64, UpkeepError> {
         let Some(snapshot) = self.ground.snapshot() else { return Ok(0) };
         let base = self.manifest(&*snapshot).await?;
-        if !checkpoint::is_due(snapshot.root(), &base, self.workshop.store.clock_skew_ms()) {
+        let (short, skew) = (self.workshop.budget.is_short(), self.workshop.store.clock_skew_ms());
+        if !checkpoint::is_due(snapshot.root(), &base, short, skew) {
             return Ok(0);
         }
         let mut writing =

@@ -24,12 +24,12 @@ pub fn cpu_time(process: u32) -> Result<Duration> {
     Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
 }
 
-/// Binds this process, and what it starts from now on, to one core: the load stays away from what is measured.
-pub fn pin_this_process(core: usize) -> Result<()> {
+/// Binds this thread, and what it starts from now on, to one core: the load stays away from what is measured.
+pub fn pin_this_thread(core: usize) -> Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
     sched_setaffinity(None, &cores).map_err(|source| HarnessError::Io {
-        action: "bind the process to",
+        action: "bind a thread to",
         object: format!("core {core}"),
         source: source.into(),
     })

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 pub use api_server::{ApiServer, etcd_bytes};
 pub use connection::Connection;
-pub use cpu::{cpu_time, pin_this_process, pinned};
+pub use cpu::{cpu_time, pin_this_thread, pinned};
 
 use crate::error::Result;
 
@@ -44,6 +44,12 @@ impl Figures {
     /// The time within which a share of the answers came.
     pub fn quantile(&self, share: f64) -> Duration {
         Duration::from_micros(self.latency.value_at_quantile(share))
+    }
+
+    /// How many answers took longer than this.
+    pub fn longer_than(&self, limit: Duration) -> u64 {
+        let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+        self.latency.len() - self.latency.count_between(0, limit)
     }
 
     /// The longest time of one answer.

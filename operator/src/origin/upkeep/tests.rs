@@ -1,6 +1,7 @@
 //! Upkeep over a simulated store, with the smallest committer that keeps the rules: what the root reaches is
 //! always there and says the same as memory, and nothing else stays.
 
+mod committer;
 mod world;
 
 use std::sync::Arc;
@@ -18,7 +19,10 @@ use crate::{
     store::{ObjectStore, simulated::Faults},
 };
 
-use self::world::*;
+use self::{
+    committer::{Committer, State},
+    world::*,
+};
 
 #[tokio::test(start_paused = true)]
 async fn the_collector_never_deletes_what_the_root_reaches_and_leaves_nothing_else() {

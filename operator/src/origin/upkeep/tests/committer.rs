@@ -1,0 +1,157 @@
+//! The smallest committer that keeps the rules: one replica, no conflicts, no lost answers.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use nearkv::{Incarnation, Key, Random};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::super::*;
+use crate::{
+    origin::{
+        budget::Budget,
+        format::{Drafter, PART_BYTES, Put, Record, encode_lines},
+        settings::INLINE_ROOT_BYTES,
+    },
+    store::{ObjectStore, Token, simulated::Simulated},
+};
+
+/// What it has in memory.
+#[derive(Clone)]
+pub(super) struct State {
+    pub(super) root: Root,
+    pub(super) token: Token,
+    pub(super) entries: OrdMap<Key, (u64, Put)>,
+    pub(super) manifest: Arc<Manifest>,
+}
+
+impl Snapshot for State {
+    fn root(&self) -> &Root {
+        &self.root
+    }
+
+    fn entries(&self) -> Box<dyn Iterator<Item = PageEntry<'_>> + Send + '_> {
+        Box::new(self.entries.values().map(|(version, put)| PageEntry { version: *version, put }))
+    }
+
+    fn manifest(&self) -> Option<Arc<Manifest>> {
+        Some(Arc::clone(&self.manifest))
+    }
+}
+
+/// The one committer of a KvNamespace.
+pub(super) struct Committer {
+    pub(super) workshop: Workshop,
+    pub(super) state: Mutex<Arc<State>>,
+    pub(super) swapping: tokio::sync::Mutex<()>,
+    pub(super) changed: Notify,
+    pub(super) trusted: Mutex<bool>,
+}
+
+impl Committer {
+    pub(super) async fn new(store: &Simulated, random: &Arc<Random>) -> Arc<Self> {
+        let workshop = Workshop {
+            store: Arc::new(store.clone()),
+            random: Arc::clone(random),
+            budget: Arc::new(Budget::default()),
+            drafter: Drafter { namespace: "a/b".parse().unwrap(), owner: None },
+        };
+        let root = Root::empty("a/b".parse().unwrap(), Incarnation::mint(random));
+        let created = store.create(&workshop.drafter.root(root.encode())).await.unwrap();
+        let manifest = Arc::default();
+        let state = State { root, token: created.token, entries: OrdMap::new(), manifest };
+        Arc::new(Self {
+            workshop,
+            state: Mutex::new(Arc::new(state)),
+            swapping: tokio::sync::Mutex::default(),
+            changed: Notify::new(),
+            trusted: Mutex::new(true),
+        })
+    }
+
+    pub(super) fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.lock())
+    }
+
+    pub(super) async fn commit(&self, records: Vec<Record>) {
+        let _swapping = self.swapping.lock().await;
+        let mut next = (*self.state()).clone();
+        for record in records {
+            next.root.version += 1;
+            match &record {
+                Record::Put(put) => {
+                    next.entries.insert(put.key.clone(), (next.root.version, put.clone()));
+                }
+                Record::Delete(key) => {
+                    next.entries.remove(key);
+                }
+            }
+            next.root.records.push(record);
+        }
+        if next.root.encode().size() as usize > INLINE_ROOT_BYTES {
+            self.spill(&mut next.root).await;
+        }
+        self.swap(next).await;
+    }
+
+    pub(super) async fn spill(&self, root: &mut Root) {
+        let mut first = root.first_inline();
+        let mut runs: Vec<(u64, String)> = Vec::new();
+        for record in std::mem::take(&mut root.records) {
+            let line = encode_lines([&record]);
+            match runs.last_mut() {
+                Some((records, run)) if run.len() + line.len() <= PART_BYTES => {
+                    *records += 1;
+                    run.push_str(&line);
+                }
+                _ => runs.push((1, line)),
+            }
+        }
+        for (records, lines) in runs {
+            let (segment, draft) = self.workshop.segment(first, records, lines);
+            self.workshop.create(vec![draft]).await.unwrap();
+            first += records;
+            root.segments.push(segment);
+        }
+    }
+
+    pub(super) async fn swap(&self, mut next: State) {
+        next.root.swap += 1;
+        let draft = self.workshop.drafter.root(next.root.encode());
+        next.token = self.workshop.store.replace(&draft, &next.token).await.unwrap().token;
+        *self.state.lock() = Arc::new(next);
+        self.changed.notify_one();
+    }
+}
+
+#[async_trait]
+impl Ground for Committer {
+    fn snapshot(&self) -> Option<Arc<dyn Snapshot>> {
+        self.trusted.lock().then(|| self.state() as Arc<dyn Snapshot>)
+    }
+
+    async fn amend(&self, amendment: Amendment) -> Result<Arc<dyn Snapshot>, AmendError> {
+        let _swapping = self.swapping.lock().await;
+        let mut next = (*self.state()).clone();
+        next.root = amendment.apply(&next.root).map_err(|_| AmendError::Superseded)?;
+        if let Amendment::Manifest(new) = &amendment {
+            next.manifest = Arc::clone(&new.manifest);
+            let ended: Vec<Key> = next
+                .entries
+                .values()
+                .filter(|(version, put)| new.manifest.leaves_out(*version, put.expiration))
+                .map(|(_, put)| put.key.clone())
+                .collect();
+            for key in &ended {
+                next.entries.remove(key);
+            }
+        }
+        self.swap(next).await;
+        Ok(self.state())
+    }
+
+    async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
