@@ -18,7 +18,7 @@ pub(crate) const VALUE_BYTES: usize = 288;
 /// Keys that are there before anything is measured.
 pub(crate) const KEYS: u64 = 100_000;
 /// Clients that fill the KvNamespace.
-const FILLERS: usize = 128;
+pub(crate) const FILLERS: usize = 128;
 /// No pacing at all.
 const UNPACED: [&str; 2] = ["--pace-bytes-per-second=0", "--pace-writes-per-second=0"];
 

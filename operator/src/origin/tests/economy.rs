@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::rig::{Process, config, key, root, settings};
 use crate::{
-    origin::{Birth, Settings, format::Root},
+    origin::{Birth, PacingSettings, Settings, format::Root},
     store::{
         Object,
         simulated::{Faults, Simulated},
@@ -87,6 +87,23 @@ async fn a_thousand_puts_by_32_clients_cost_at_most_150_writes_upkeep_included()
     assert!(writes <= 150, "{writes} writes per 1000 puts");
     let report = process.origin.report(&settings()).unwrap();
     assert_eq!(report.objects, store.world().objects().len() as u64, "garbage is left");
+    process.stop().await;
+}
+
+/// What a commit writes has to be collected some time, and the log to become pages.
+#[tokio::test(start_paused = true)]
+async fn under_a_load_that_takes_all_there_is_log_and_garbage_stay_bounded() {
+    let pacing = PacingSettings { writes_per_second: 20, writes_burst: 100, ..PacingSettings::default() };
+    let store = Simulated::new(8);
+    let process = Process::with(&store, 8, Settings { pacing: Some(pacing), ..unpaced() }).await;
+    process.origin.set_maintainer(true);
+    process.origin.write_many(&settings(), pairs(0..KEYS)).await.unwrap();
+    let started = Instant::now();
+    load(&process, 64, 288_000).await;
+    println!("{} bytes after {:?}", bytes_stored(&store), started.elapsed());
+    assert!(started.elapsed() > GRACE * 4);
+    // The log would have come to fourteen times the data.
+    assert!(bytes_stored(&store) < 10 * KEYS * 350, "{} bytes", bytes_stored(&store));
     process.stop().await;
 }
 
