@@ -1,6 +1,6 @@
 //! Pacing: what this process may send to the store, so that etcd, which keeps every revision for minutes, is
 //! never filled (design §6 invariant 9). Two token buckets, bytes and writes; when one is empty, commits wait and
-//! grow, and maintenance waits behind them.
+//! grow, and share with maintenance.
 
 use std::{
     sync::{
@@ -23,11 +23,8 @@ use crate::store::{
 
 /// What an object costs the store besides its content: name, labels, managed fields.
 const ENVELOPE_BYTES: u64 = 1024;
-/// How long maintenance stands back for commits that wait, per write. Without an end to it the log would only
-/// grow under a load that takes all there is.
-const MAINTENANCE_PATIENCE: Duration = Duration::from_secs(1);
-/// How often maintenance looks whether commits still wait.
-const MAINTENANCE_LOOK: Duration = Duration::from_millis(20);
+/// How soon a lane looks again whose turn it is not: far less than a token takes to come.
+const TURN_LOOK: Duration = Duration::from_millis(1);
 /// From a token that is nearly there, to a bucket far below zero.
 const WAIT_SECONDS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0];
 
@@ -69,6 +66,13 @@ pub(super) enum Lane {
 impl Lane {
     pub(super) const ALL: [Self; 2] = [Self::Commit, Self::Maintenance];
 
+    fn other(self) -> Self {
+        match self {
+            Self::Commit => Self::Maintenance,
+            Self::Maintenance => Self::Commit,
+        }
+    }
+
     /// The word of metrics.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -83,7 +87,8 @@ impl Lane {
 pub(super) struct Pace {
     /// `None`: no limit.
     buckets: Option<Mutex<Buckets>>,
-    commits_waiting: AtomicUsize,
+    /// How many writes of each lane have found a bucket empty and wait.
+    waiting: [AtomicUsize; Lane::ALL.len()],
     waits: [Durations; Lane::ALL.len()],
 }
 
@@ -92,6 +97,8 @@ struct Buckets {
     settings: PacingSettings,
     bytes: Bucket,
     writes: Bucket,
+    /// What each lane has taken since both wait, in seconds of the bucket that it emptied more.
+    taken: [f64; Lane::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -130,36 +137,27 @@ impl Pace {
         let full = |burst: u64| Bucket { level: burst as f64, filled: now };
         let buckets = settings.map(|settings| {
             let (bytes, writes) = (full(settings.bytes_burst), full(settings.writes_burst));
-            Mutex::new(Buckets { settings, bytes, writes })
+            Mutex::new(Buckets { settings, bytes, writes, taken: [0.0; 2] })
         });
         let waits = Lane::ALL.map(|_| Durations::new(&WAIT_SECONDS));
-        Arc::new(Self { buckets, commits_waiting: AtomicUsize::new(0), waits })
+        Arc::new(Self { buckets, waiting: Default::default(), waits })
     }
 
-    /// Waits until a write of `bytes` may be sent, and takes it from the buckets.
+    /// Waits until a write of `bytes` may be sent, and takes it from the buckets. While both lanes wait each gets
+    /// half: what a commit writes has to be folded, written as pages and collected some time, which takes about as much, and
+    /// under a load that takes all there is log and garbage would only grow if commits went first.
     pub(super) async fn admit(&self, lane: Lane, bytes: u64) {
-        if self.buckets.is_none() {
-            return;
-        }
-        let (arrived, mut waited) = (Instant::now(), false);
-        let _waiting = match lane {
-            Lane::Commit => Some(Waiting::new(&self.commits_waiting)),
-            Lane::Maintenance => {
-                let patience = Instant::now() + MAINTENANCE_PATIENCE;
-                while self.commits_waiting.load(Ordering::Relaxed) > 0 && Instant::now() < patience {
-                    sleep(MAINTENANCE_LOOK).await;
-                    waited = true;
-                }
-                None
-            }
-        };
-        while let Some(wait) = self.take(bytes) {
+        let Some(mut wait) = self.take(lane, bytes) else { return };
+        let arrived = Instant::now();
+        let _waiting = Waiting::new(&self.waiting[lane as usize]);
+        loop {
             sleep(wait).await;
-            waited = true;
+            match self.take(lane, bytes) {
+                Some(longer) => wait = longer,
+                None => break,
+            }
         }
-        if waited {
-            self.waits[lane as usize].observe(arrived.elapsed());
-        }
+        self.waits[lane as usize].observe(arrived.elapsed());
     }
 
     /// How long writes of a lane have waited; those that went at once are not among them.
@@ -182,12 +180,20 @@ impl Pace {
     }
 
     /// Takes a write from the buckets, or says how long to wait before trying again.
-    fn take(&self, bytes: u64) -> Option<Duration> {
+    fn take(&self, lane: Lane, bytes: u64) -> Option<Duration> {
         let mut buckets = self.buckets.as_ref()?.lock();
         let wait = buckets.wait();
         if !wait.is_zero() {
             return Some(wait);
         }
+        let other_waits = self.waiting[lane.other() as usize].load(Ordering::Relaxed) > 0;
+        let [own, other] = [lane, lane.other()].map(|lane| buckets.taken[lane as usize]);
+        if !other_waits {
+            buckets.taken = Default::default();
+        } else if own > other {
+            return Some(TURN_LOOK);
+        }
+        buckets.taken[lane as usize] += buckets.cost(bytes);
         buckets.bytes.level -= bytes as f64;
         buckets.writes.level -= 1.0;
         None
@@ -200,6 +206,12 @@ impl Buckets {
         let PacingSettings { bytes_per_second, bytes_burst, writes_per_second, writes_burst } = self.settings;
         self.bytes.fill(bytes_per_second, bytes_burst, now);
         self.writes.fill(writes_per_second, writes_burst, now);
+    }
+
+    /// How many seconds of what comes into the buckets a write takes.
+    fn cost(&self, bytes: u64) -> f64 {
+        let PacingSettings { bytes_per_second, writes_per_second, .. } = self.settings;
+        (bytes as f64 / bytes_per_second.max(1) as f64).max(1.0 / writes_per_second.max(1) as f64)
     }
 
     fn wait(&mut self) -> Duration {
@@ -216,7 +228,7 @@ impl Buckets {
     }
 }
 
-/// Counts a commit as waiting as long as it lives, also when the waiting is given up.
+/// Counts a write as waiting as long as it lives, also when the waiting is given up.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

@@ -33,24 +33,51 @@ async fn a_write_larger_than_the_burst_passes_and_is_paid_for_afterwards() {
     assert!((20.0..20.2).contains(&start.elapsed().as_secs_f64()));
 }
 
-#[tokio::test(start_paused = true)]
-async fn maintenance_stands_back_for_commits_but_not_for_ever() {
+/// How many writes of each lane go within 10 s by so many at once, of 100 for which there is room.
+async fn share(commits: usize, maintenance: usize) -> [usize; 2] {
     let pace = pace();
     for _ in 0..50 {
         pace.admit(Lane::Commit, 0).await;
     }
-    let commits = Arc::clone(&pace);
-    let commits = tokio::spawn(async move {
-        for _ in 0..40 {
-            commits.admit(Lane::Commit, 0).await;
+    let gone = Arc::new([const { AtomicUsize::new(0) }; 2]);
+    let lanes = [(Lane::Commit, commits), (Lane::Maintenance, maintenance)];
+    let mut running = tokio::task::JoinSet::new();
+    for (lane, writers) in lanes {
+        for _ in 0..writers {
+            let (pace, gone) = (Arc::clone(&pace), Arc::clone(&gone));
+            running.spawn(async move {
+                loop {
+                    pace.admit(lane, 0).await;
+                    gone[lane as usize].fetch_add(1, Ordering::Relaxed);
+                }
+            });
         }
-    });
-    tokio::task::yield_now().await;
-    let start = Instant::now();
-    pace.admit(Lane::Maintenance, 0).await;
-    let waited = start.elapsed();
-    assert!(waited >= MAINTENANCE_PATIENCE && waited < Duration::from_secs(2), "{waited:?}");
-    commits.await.unwrap();
+    }
+    sleep(Duration::from_secs(10)).await;
+    gone.each_ref().map(|gone| gone.load(Ordering::Relaxed))
+}
+
+#[tokio::test(start_paused = true)]
+async fn commits_and_maintenance_take_turns_while_both_wait_however_many_they_are() {
+    for (commits, maintenance) in [(1, 1), (1, 8), (8, 1), (4, 4)] {
+        let shares = share(commits, maintenance).await;
+        assert!(shares.iter().all(|share| (45..=55).contains(share)), "{shares:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_alone_has_all_there_is() {
+    assert!(matches!(share(4, 0).await, [95..=105, 0]));
+    assert!(matches!(share(0, 4).await, [0, 95..=105]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_there_is_enough_nobody_waits_for_a_turn() {
+    let (pace, start) = (pace(), Instant::now());
+    for lane in [Lane::Commit, Lane::Commit, Lane::Maintenance, Lane::Maintenance] {
+        pace.admit(lane, 0).await;
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
