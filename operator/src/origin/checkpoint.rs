@@ -30,7 +30,8 @@ const LOG_BYTES_LEAST: u64 = PART_BYTES as u64;
 /// from the commits, and nobody waits for them.
 const PAGES_AT_ONCE: usize = 2;
 
-/// Whether the log has outgrown the pages, more so where the budget is not `short`, and the clock can be trusted to say what has ended.
+/// Whether the log has outgrown the pages, by less where the budget is `short`, and the clock can be trusted to say what
+/// has ended.
 #[must_use]
 pub(super) fn is_due(root: &Root, manifest: &Manifest, short: bool, clock_skew_ms: Option<i64>) -> bool {
     let Sizes { log, pages, .. } = Sizes::of(root, manifest);

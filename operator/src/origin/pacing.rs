@@ -23,7 +23,7 @@ use crate::store::{
 
 /// What an object costs the store besides its content: name, labels, managed fields.
 const ENVELOPE_BYTES: u64 = 1024;
-/// How soon a lane looks again whose turn it is not: far less than a token takes to come.
+/// How soon a lane looks again that has had more than the other: far less than a token takes to come.
 const TURN_LOOK: Duration = Duration::from_millis(1);
 /// From a token that is nearly there, to a bucket far below zero.
 const WAIT_SECONDS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0];
@@ -137,7 +137,7 @@ impl Pace {
         let full = |burst: u64| Bucket { level: burst as f64, filled: now };
         let buckets = settings.map(|settings| {
             let (bytes, writes) = (full(settings.bytes_burst), full(settings.writes_burst));
-            Mutex::new(Buckets { settings, bytes, writes, taken: [0.0; 2] })
+            Mutex::new(Buckets { settings, bytes, writes, taken: Default::default() })
         });
         let waits = Lane::ALL.map(|_| Durations::new(&WAIT_SECONDS));
         Arc::new(Self { buckets, waiting: Default::default(), waits })

@@ -1,7 +1,7 @@
 //! What a read at the edge costs, on loopback, with the edge on one core and everything else on the other:
 //! requests per second and CPU time per cached GET, without a token, with one that nobody asks for, and with one that is
 //! checked, and the longest single GET while half a million entries pass their deadlines, beside the same run in which
-//! none does.
+//! none does and beside a server that does nothing.
 //!
 //! `cargo bench -p nearkv-tests --bench edge`; about six minutes, `-- reads` or `-- deadlines` for one half of it.
 //! Figures: `docs/performance.md`.

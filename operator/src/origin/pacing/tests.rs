@@ -58,7 +58,7 @@ async fn share(commits: usize, maintenance: usize) -> [usize; 2] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn commits_and_maintenance_take_turns_while_both_wait_however_many_they_are() {
+async fn commits_and_maintenance_have_half_each_while_both_wait_however_many_they_are() {
     for (commits, maintenance) in [(1, 1), (1, 8), (8, 1), (4, 4)] {
         let shares = share(commits, maintenance).await;
         assert!(shares.iter().all(|share| (45..=55).contains(share)), "{shares:?}");
