@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod load;
 mod lock;
 pub mod memory;
+pub mod metrics;
 pub mod namespace;
 pub mod nearkv;
 pub mod node;

@@ -8,6 +8,7 @@ use crate::binaries::Binaries;
 use crate::control_plane::ControlPlane;
 use crate::error::{HarnessError, Result};
 use crate::kv::Kv;
+use crate::metrics::Metrics;
 use crate::ports::free_port;
 use crate::process::{Process, Program};
 
@@ -80,6 +81,11 @@ impl Server {
     /// The base URL of its admin listener, without a slash at the end.
     pub fn admin(&self) -> &str {
         &self.admin
+    }
+
+    /// What it tells at `/metrics`.
+    pub async fn metrics(&self) -> Result<Metrics> {
+        Metrics::fetch(&format!("{}/metrics", self.admin)).await
     }
 
     /// The base of the binding face of one KvNamespace, without a slash at the end.

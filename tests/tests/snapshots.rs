@@ -21,11 +21,8 @@ use tokio::time::{Instant, sleep};
 /// Short, so that a test can wait until it is over.
 const TTL: Duration = Duration::from_secs(2);
 
-async fn metric(edge: &Server, name: &str) -> String {
-    let url = format!("{}/metrics", edge.admin());
-    let text = nearkv_tests::http::client().get(url).send().await.unwrap().text().await.unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).to_owned()
+async fn metric(edge: &Server, series: &str) -> f64 {
+    edge.metrics().await.unwrap().value(series).unwrap()
 }
 
 fn age(answer: &Answer) -> Duration {
@@ -73,7 +70,7 @@ async fn an_edge_that_starts_anew_while_its_origin_is_away_answers_from_its_snap
     edge.restart().unwrap();
     // Nobody has to decide who may read, so it is ready with what it has.
     edge.wait_until_ready().await.unwrap();
-    assert_eq!(metric(&edge, "nearkv_edge_snapshot_loaded_entries").await, "4");
+    assert_eq!(metric(&edge, "nearkv_edge_snapshot_loaded_entries").await, 4.0);
     for (key, value) in [("stays", Some("one")), ("goes", Some("two")), ("never", None)] {
         let oldest = read.elapsed() + Duration::from_millis(20);
         let answer = at_edge.get(key).await.unwrap();
@@ -105,7 +102,7 @@ async fn an_edge_that_starts_anew_while_its_origin_is_away_answers_from_its_snap
     fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
     edge.restart().unwrap();
     edge.wait_until_ready().await.unwrap();
-    assert_eq!(metric(&edge, r#"nearkv_edge_snapshot_loads_total{outcome="damaged"}"#).await, "1");
+    assert_eq!(metric(&edge, r#"nearkv_edge_snapshot_loads_total{outcome="damaged"}"#).await, 1.0);
     let log = edge.process.log();
     assert!(log.contains("edge.snapshot") && log.contains("it is cut off"), "{log}");
     assert_eq!(status(&at_edge.get("stays").await.unwrap()), "MISS");

@@ -42,8 +42,8 @@ async fn longest_get(name: &str, ttl: Duration) -> Result<()> {
     let before = cpu_time(edge.id())?;
     let request = |_, _| Callers::Anybody.get(u64::MAX);
     let (gets, nothing) = tokio::try_join!(
-        closed_loops(address, 1, WATCHED, request),
-        closed_loops(does_nothing(), 1, WATCHED, request),
+        closed_loops(address, 1, sleep(WATCHED), request),
+        closed_loops(does_nothing(), 1, sleep(WATCHED), request),
     )?;
     let cpu = (cpu_time(edge.id())? - before).as_secs_f64() * 1e6 / gets.succeeded as f64;
     println!("{name} (filled in {:.0} s):", filled.as_secs_f64());

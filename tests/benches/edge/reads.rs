@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nearkv_tests::Process;
 use nearkv_tests::bench::{Figures, closed_loops, cpu_time};
+use tokio::time::sleep;
 
 use crate::edge::{Callers, TOKEN_BYTES, edge, fill};
 use crate::upstream::Counting;
@@ -41,7 +42,7 @@ impl Measured {
 
     async fn go_on(&mut self) -> Result<()> {
         let before = cpu_time(self.edge.id())?;
-        let figures = closed_loops(self.address, CLIENTS, MEASURED, |client, number| {
+        let figures = closed_loops(self.address, CLIENTS, sleep(MEASURED), |client, number| {
             // A stride that is coprime to the number of keys visits all of them, each client from its own start.
             self.callers.get((client as u64 * 313 + number * 7_919) % HOT_KEYS)
         })

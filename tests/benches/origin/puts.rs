@@ -20,6 +20,17 @@ const ZIPF_EXPONENT: f64 = 1.0;
 /// How often the manifest is looked at for a new checkpoint: far more often than there is one.
 const CHECKPOINT_POLL: Duration = Duration::from_millis(500);
 
+/// For how long keys are put.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Length {
+    /// At least so long,
+    pub(crate) least: Duration,
+    /// and until there were so many checkpoints,
+    pub(crate) checkpoints: usize,
+    /// but no longer.
+    pub(crate) most: Duration,
+}
+
 /// Which keys are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Keys {
@@ -40,11 +51,14 @@ impl Keys {
 
 impl Run {
     /// Puts in closed loops; answers how many succeeded per second.
-    pub(crate) async fn puts(&self, keys: Keys, clients: usize, duration: Duration) -> Result<f64> {
+    pub(crate) async fn puts(&self, keys: Keys, clients: usize, length: Length) -> Result<f64> {
         let (before, cpu) = (ApiServer::read(&self.control_plane).await?, self.cpu().await?);
         let account = self.namespace.name();
         let zipf = Zipf::new(KEYS as f64, ZIPF_EXPONENT).expect("a positive number of keys and exponent");
-        let load = closed_loops(self.address, clients, duration, |client, number| {
+        let api = Api::namespaced(self.control_plane.client().await?, account);
+        let mut checkpoints = 0;
+        let end = async { checkpoints = until_enough(&api, length).await };
+        let load = closed_loops(self.address, clients, end, |client, number| {
             // The pair is the seed: every client draws its own sequence, the same in every run.
             let mut random = StdRng::seed_from_u64((client as u64) << 40 | number);
             let key = match keys {
@@ -53,15 +67,16 @@ impl Run {
             };
             put(account, key, random.random_range(b'a'..=b'z'))
         });
-        let (figures, checkpoints) = tokio::try_join!(load, self.count_checkpoints(duration))?;
+        let figures = load.await?;
         let cost = ApiServer::read(&self.control_plane).await?.since(before);
         let puts = figures.succeeded as f64;
         let cpu = self.cpu().await?.per(puts, cpu);
         println!(
-            "pacing {}, {} keys, {clients} clients: {}; {:.0} API writes and {:.0} KiB per 1000 puts ({:.1} bytes per byte of \
+            "pacing {}, {} keys, {clients} clients, {:.0} s: {}; {:.0} API writes and {:.0} KiB per 1000 puts ({:.1} bytes per byte of \
              user data), {:.0} µs CPU of the control plane and {:.0} µs of the operator per put, {} checkpoints, etcd {} MiB",
             self.pacing.as_str(),
             keys.as_str(),
+            figures.elapsed.as_secs_f64(),
             describe(&figures),
             cost.writes * 1000.0 / puts,
             cost.write_bytes / 1024.0 * 1000.0 / puts,
@@ -73,17 +88,21 @@ impl Run {
         );
         Ok(figures.rate())
     }
+}
 
-    /// How many checkpoints the manifest has shown, the first not counted.
-    async fn count_checkpoints(&self, duration: Duration) -> Result<usize> {
-        let api: Api<ConfigMap> = Api::namespaced(self.control_plane.client().await?, self.namespace.name());
-        let end = Instant::now() + duration;
-        let mut seen = BTreeSet::new();
-        while Instant::now() < end {
-            seen.extend(checkpoint(&api).await);
-            sleep(CHECKPOINT_POLL).await;
+/// Waits as long as keys are put, and answers how many checkpoints the manifest has shown by then, the first not
+/// counted.
+async fn until_enough(api: &Api<ConfigMap>, length: Length) -> usize {
+    let start = Instant::now();
+    let mut seen = BTreeSet::new();
+    loop {
+        seen.extend(checkpoint(api).await);
+        let (elapsed, checkpoints) = (start.elapsed(), seen.len().saturating_sub(1));
+        let enough = elapsed >= length.least && checkpoints >= length.checkpoints;
+        if enough || elapsed >= length.most {
+            return checkpoints;
         }
-        Ok(seen.len().saturating_sub(1))
+        sleep(CHECKPOINT_POLL).await;
     }
 }
 

@@ -1,29 +1,28 @@
 //! What everything is measured on: a control plane of its own, filled with keys, and an operator.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::ValueEnum;
-use futures::future::try_join_all;
-use nearkv_tests::bench::{Connection, cpu_time, etcd_bytes};
+use nearkv_tests::bench::{cpu_time, etcd_bytes};
 use nearkv_tests::nearkv::Server;
 use nearkv_tests::{ControlPlane, Options, TestNamespace};
 use tokio::time::Instant;
 
 use crate::Result;
+use crate::filling::{FILLERS, fill, lengthen_the_log};
 
 /// Bytes of a value: the median object of the original (contract §4.3, 2025-08-22).
 pub(crate) const VALUE_BYTES: usize = 288;
 /// Keys that are there before anything is measured.
 pub(crate) const KEYS: u64 = 100_000;
-/// Clients that fill the KvNamespace.
-pub(crate) const FILLERS: usize = 128;
 /// No pacing at all.
 const UNPACED: [&str; 2] = ["--pace-bytes-per-second=0", "--pace-writes-per-second=0"];
 
-/// Room for the garbage of a minute at full speed, and a grace short enough that its collection is measured too.
-const ROOMY: [&str; 3] = ["--budget-bytes=8Gi", "--budget-objects=2000000", "--garbage-grace=20"];
+/// Room for the garbage of a grace at full speed.
+const ROOMY: [&str; 2] = ["--budget-bytes=8Gi", "--budget-objects=2000000"];
+/// A grace that ends within the measurement, so that collection is measured too. Only without pacing: the pages of a
+/// checkpoint are written within half of the grace or not at all, and the default pace needs longer than 10 s for them.
+const SHORT_GRACE: [&str; 1] = ["--garbage-grace=20"];
 
 /// The KvNamespace, with room for all keys.
 const MANIFEST: &str = "\
@@ -53,7 +52,7 @@ impl Pacing {
 
     pub(crate) fn flags(self) -> Vec<&'static str> {
         match self {
-            Self::Off => [&UNPACED[..], &ROOMY].concat(),
+            Self::Off => [&UNPACED[..], &ROOMY, &SHORT_GRACE].concat(),
             Self::Default => ROOMY.to_vec(),
         }
     }
@@ -79,8 +78,7 @@ impl Run {
         let namespace = control_plane.namespace().await?;
         // Filled without pacing, so that the measured operator starts with full buckets.
         let filler =
-            Server::operator("filler", &control_plane, namespace.name(), &[&UNPACED[..], &ROOMY].concat())
-                .await?;
+            Server::operator("filler", &control_plane, namespace.name(), &Pacing::Off.flags()).await?;
         namespace.apply(MANIFEST).await?;
         let wait = ["wait", "--for=condition=Ready", "kvnamespace/bench", "--timeout=60s"];
         namespace.kubectl(&wait).await?;
@@ -91,6 +89,7 @@ impl Run {
             pacing.as_str(),
             start.elapsed().as_secs_f64()
         );
+        lengthen_the_log(&filler, namespace.name()).await?;
         filler.stop().await?;
         let operator =
             Server::operator("measured", &control_plane, namespace.name(), &pacing.flags()).await?;
@@ -130,26 +129,6 @@ impl Cpu {
             operator: per(self.operator, before.operator),
         }
     }
-}
-
-/// Puts every key once.
-async fn fill(address: SocketAddr, account: &str) -> Result<()> {
-    let next = Arc::new(AtomicU64::new(0));
-    let fillers = (0..FILLERS).map(|_| {
-        let next = Arc::clone(&next);
-        async move {
-            let mut connection = Connection::open(address).await?;
-            loop {
-                let key = next.fetch_add(1, Ordering::Relaxed);
-                if key >= KEYS {
-                    return Ok(());
-                }
-                let exchanged = connection.exchange(&put(account, key, b'0')).await;
-                assert!(matches!(exchanged, Ok(200..300)), "putting key {key}: {exchanged:?}");
-            }
-        }
-    });
-    try_join_all(fillers).await.map(|_: Vec<()>| ())
 }
 
 /// The key of this number.

@@ -2,31 +2,20 @@
 
 use std::time::Duration;
 
-use nearkv_tests::bench::{Connection, closed_loops};
-use nearkv_tests::error::HarnessError;
-use nearkv_tests::http;
+use nearkv_tests::bench::Connection;
 use nearkv_tests::nearkv::Server;
 use tokio::time::{Instant, sleep};
 
 use crate::Result;
-use crate::run::{FILLERS, KEYS, Run, address_of, key_name, put};
-
-/// How many times as large as the pages the log is: a checkpoint is due at twice.
-const LONG_LOG: f64 = 1.8;
-/// For so long keys are put again before the log is looked at: it grows by less than what is left until a checkpoint.
-const STEP: Duration = Duration::from_secs(1);
-
-/// What an operator reads, in bytes.
-struct Data {
-    log: f64,
-    pages: f64,
-}
+use crate::filling::{Data, lengthen_the_log};
+use crate::run::{KEYS, Run, address_of, key_name};
 
 impl Run {
     /// From the start of an operator to its first answer.
     pub(crate) async fn start_up(&self) -> Result<()> {
-        let Data { log, pages } = self.lengthen_the_log().await?;
-        self.operator.lock().await.process.kill()?;
+        let mut measured = self.operator.lock().await;
+        let Data { log, pages } = lengthen_the_log(&measured, self.namespace.name()).await?;
+        measured.process.kill()?;
         let start = Instant::now();
         let operator =
             Server::operator("started", &self.control_plane, self.namespace.name(), &self.pacing.flags())
@@ -44,31 +33,5 @@ impl Run {
             start.elapsed().as_secs_f64()
         );
         Ok(())
-    }
-
-    async fn lengthen_the_log(&self) -> Result<Data> {
-        loop {
-            let data = self.data().await?;
-            if data.log >= LONG_LOG * data.pages {
-                return Ok(data);
-            }
-            closed_loops(self.address, FILLERS, STEP, |client, number| {
-                let key = (client as u64 * KEYS / FILLERS as u64 + number) % KEYS;
-                put(self.namespace.name(), key, b'l')
-            })
-            .await?;
-        }
-    }
-
-    async fn data(&self) -> Result<Data> {
-        let url = format!("{}/metrics", self.operator.lock().await.admin());
-        let failed = |source| HarnessError::Http { action: "read the operator's metrics".to_owned(), source };
-        let metrics = http::client().get(&url).send().await.map_err(failed)?.text().await.map_err(failed)?;
-        let gauge = |name: &str| {
-            let line = metrics.lines().find(|line| line.starts_with(name))?;
-            line.rsplit(' ').next()?.parse().ok()
-        };
-        let (log, pages) = (gauge("nearkv_kvnamespace_log_bytes{"), gauge("nearkv_kvnamespace_pages_bytes{"));
-        Ok(Data { log: log.expect("the metric of the log"), pages: pages.expect("the metric of the pages") })
     }
 }

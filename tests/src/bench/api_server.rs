@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::control_plane::ControlPlane;
 use crate::error::{HarnessError, Result};
+use crate::metrics::Metrics;
 
 /// The verbs of `apiserver_request_total` that reach etcd with a write.
 const WRITES: [&str; 6] = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];
@@ -21,17 +22,18 @@ pub struct ApiServer {
 impl ApiServer {
     /// Reads the counters.
     pub async fn read(control_plane: &ControlPlane) -> Result<ApiServer> {
-        let metrics = control_plane.kubectl().run(&["get", "--raw", "/metrics"]).await?;
+        let metrics = Metrics::new(control_plane.kubectl().run(&["get", "--raw", "/metrics"]).await?);
         let sum = |metric: &str, writes: &dyn Fn(&str) -> bool| {
-            let lines = metrics.lines().filter(|line| line.starts_with(metric));
-            let lines = lines.filter(|line| line.contains("resource=\"configmaps\"") && writes(line));
-            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+            let samples = metrics.samples(metric);
+            let of_writes =
+                samples.filter(|(labels, _)| labels.contains("resource=\"configmaps\"") && writes(labels));
+            of_writes.map(|(_, value)| value).sum()
         };
-        let is_write = |line: &str| WRITES.iter().any(|verb| line.contains(&format!("verb=\"{verb}\"")));
+        let is_write = |labels: &str| WRITES.iter().any(|verb| labels.contains(&format!("verb=\"{verb}\"")));
         Ok(ApiServer {
-            writes: sum("apiserver_request_total{", &is_write),
+            writes: sum("apiserver_request_total", &is_write),
             // Only requests with a body that is stored are counted there, under verbs of its own.
-            write_bytes: sum("apiserver_request_body_size_bytes_sum{", &|_| true),
+            write_bytes: sum("apiserver_request_body_size_bytes_sum", &|_| true),
         })
     }
 

@@ -7,9 +7,10 @@ mod cpu;
 
 use std::net::SocketAddr;
 use std::ops::AddAssign;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{try_join, try_join_all};
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
@@ -75,20 +76,24 @@ impl AddAssign for Figures {
     }
 }
 
-/// Runs `clients` closed loops for `duration`: each sends its next request, made by `request` from the
+/// Runs `clients` closed loops until `end` resolves: each sends its next request, made by `request` from the
 /// client's number and the request's, when the last is answered.
 pub async fn closed_loops(
     address: SocketAddr,
     clients: usize,
-    duration: Duration,
+    end: impl Future<Output = ()>,
     request: impl Fn(usize, u64) -> Vec<u8> + Sync,
 ) -> Result<Figures> {
-    let start = Instant::now();
-    let loops = (0..clients).map(|client| one_loop(address, client, start + duration, &request));
+    let (start, ended) = (Instant::now(), AtomicBool::new(false));
+    let loops = try_join_all((0..clients).map(|client| one_loop(address, client, &ended, &request)));
+    let end = async {
+        end.await;
+        ended.store(true, Ordering::Relaxed);
+        Ok(())
+    };
+    let (each, ()) = try_join(loops, end).await?;
     let mut figures = Figures::default();
-    for one in join_all(loops).await {
-        figures += one?;
-    }
+    each.into_iter().for_each(|one| figures += one);
     figures.elapsed = start.elapsed();
     Ok(figures)
 }
@@ -96,16 +101,16 @@ pub async fn closed_loops(
 async fn one_loop(
     address: SocketAddr,
     client: usize,
-    end: Instant,
+    ended: &AtomicBool,
     request: &(impl Fn(usize, u64) -> Vec<u8> + Sync),
 ) -> Result<Figures> {
     let mut connection = Connection::open(address).await?;
     let mut figures = Figures::default();
     for number in 0.. {
-        let sent = Instant::now();
-        if sent >= end {
+        if ended.load(Ordering::Relaxed) {
             break;
         }
+        let sent = Instant::now();
         match connection.exchange(&request(client, number)).await {
             Ok(200..300) => figures.succeeded += 1,
             Ok(_) => figures.failed += 1,
