@@ -97,10 +97,10 @@ impl Space {
         let mut wanted: Vec<(PageRef, Option<Key>)> = Vec::new();
         for source in sources(old.map(|old| &*old.manifest), manifest) {
             match source {
-                Source::Memory { from, until } => {
+                Source::Memory { from, until, through } => {
                     let held =
                         old.into_iter().flat_map(|old| old.entries.between(from.as_ref(), until.as_ref()));
-                    held.for_each(|slot| entries.share(slot));
+                    held.filter(|slot| slot.version <= through).for_each(|slot| entries.share(slot));
                 }
                 Source::Page(page, until) => wanted.push((page, until)),
             }

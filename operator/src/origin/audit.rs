@@ -145,10 +145,9 @@ impl Space {
         let mut writing = checkpoint::plan(&workshop, view, Arc::new(without_pages), now).await?;
         while writing.write_some(&workshop).await? {}
         let Some(current) = self.view() else { return Ok(()) };
-        let anew = Manifest {
-            segments: current.manifest.segments.without_children(),
-            ..Manifest::clone(&current.manifest)
-        };
+        let Manifest { checkpoint, expired_before, ref segments, .. } = *current.manifest;
+        let segments = segments.without_children();
+        let anew = Manifest { checkpoint, expired_before, segments, ..Manifest::default() };
         if let Some(amendment) = writing.finish(&workshop, &current.root, &anew).await? {
             self.amend(amendment).await?;
         }

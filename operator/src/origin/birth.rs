@@ -9,7 +9,7 @@ use super::{
     Birth, Health,
     adopt::{self, Kind},
     format::{Drafter, Root, root_name},
-    pages::{self, NewPage, PageEntry, PlannedPage},
+    pages::{self, PageEntry},
     snapshot::Snapshot,
     space::Space,
 };
@@ -97,20 +97,12 @@ impl Space {
             let known = of.entries.iter().filter(|slot| of.damage_of(&slot.put.key).is_none());
             let entries: Vec<_> = known.map(entry).collect();
             let entries = entries.iter().map(|(version, put)| PageEntry { version: *version, put });
-            pages::plan(&[], 0, entries, expired_before)
+            pages::plan(&[], entries, expired_before)
         });
         let planned = planned.await.map_err(|error| unreachable("plan the pages").with_source(error))?;
-        let (mut pages, mut drafts) = (Vec::new(), Vec::new());
-        for page in planned {
-            match page {
-                PlannedPage::Kept(page) => pages.push(page),
-                PlannedPage::New(NewPage { from, entries, lines }) => {
-                    let (page, draft) = workshop.page(from, entries, lines);
-                    pages.push(page);
-                    drafts.push(draft);
-                }
-            }
-        }
+        let (pages, drafts): (Vec<_>, Vec<_>) =
+            planned.into_iter().map(|page| workshop.page(view.root.version, page)).unzip();
+        let mut drafts: Vec<_> = drafts.into_iter().flatten().collect();
         let marks = (view.root.version, expired_before);
         let (reference, _, manifests) =
             workshop.manifest(&super::format::Manifest::default(), marks, pages, Vec::new());

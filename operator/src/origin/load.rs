@@ -107,13 +107,16 @@ impl fmt::Display for Holds {
 /// Where the entries of a key range come from when a state is brought up to a newer checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// Memory holds them: nothing in the range has changed between the two checkpoints. What memory holds
-    /// outside of all such ranges has to go.
+    /// Memory holds them: the page is the same at both checkpoints. What else memory holds has to go: what is outside
+    /// of all such ranges, and in them what was put after the page was written, since it was deleted before the new
+    /// checkpoint.
     Memory {
         /// First key of the range; `None`: no lower end.
         from: Option<Key>,
         /// First key behind it; `None`: no upper end.
         until: Option<Key>,
+        /// The version of the page.
+        through: u64,
     },
     /// The page has to be fetched.
     Page(PageRef, Option<Key>),
@@ -128,14 +131,17 @@ pub(super) fn sources(old: Option<&Manifest>, new: &Manifest) -> Vec<Source> {
         let until: Vec<_> = pages.iter().skip(1).map(|page| page.from.clone()).chain([None]).collect();
         pages.into_iter().zip(until).collect()
     };
-    let known: HashMap<Sha, (Option<Key>, Option<Key>)> = old
-        .map(|old| ranges(old).into_iter().map(|(page, until)| (page.sha256, (page.from, until))).collect())
-        .unwrap_or_default();
-    let source = |(page, until): (PageRef, Option<Key>)| match known.get(&page.sha256) {
+    let mut known = HashMap::new();
+    if let Some(old) = old {
         // The old range: the new one may also cover neighbours whose entries are all gone.
-        Some((from, until)) => Source::Memory { from: from.clone(), until: until.clone() },
-        None => Source::Page(page, until),
-    };
+        let held = |(PageRef { from, version: through, sha256, .. }, until)| {
+            (sha256, Source::Memory { from, until, through })
+        };
+        // A page without entries ends a range where others are still to be written, and says nothing of its own.
+        known.extend(ranges(old).into_iter().filter(|(page, _)| page.entries > 0).map(held));
+    }
+    let source =
+        |(page, until): (PageRef, _)| known.remove(&page.sha256).unwrap_or(Source::Page(page, until));
     ranges(new).into_iter().map(source).collect()
 }
 

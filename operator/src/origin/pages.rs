@@ -1,8 +1,8 @@
 //! The pages of a checkpoint: all entries in key order, cut into objects of at most 64 KiB. Pure. A new
 //! checkpoint keeps every page in whose range nothing has changed, and writes the others anew.
 //!
-//! Whether a range has changed needs no list of changed keys: every later put has a version beyond the old
-//! checkpoint, and every deletion leaves fewer old entries than the page counts.
+//! Whether a range has changed needs no list of changed keys: every later put has a version beyond the page's, and every
+//! deletion leaves fewer old entries than the page counts.
 
 use nearkv::{Key, UnixMillis};
 
@@ -12,6 +12,9 @@ use super::format::{PART_BYTES, PageRef, Put, Record};
 const TARGET_BYTES: usize = PART_BYTES / 4 * 3;
 /// A rewritten range smaller than this takes its smaller neighbour with it.
 const SMALL_BYTES: usize = PART_BYTES / 4;
+/// Rewritten neighbours are cut together up to this size: enough that hardly a page is lost to rounding, and every few pages
+/// a new one begins where an old one does (a seam, at which a checkpoint can be named in part).
+const TOGETHER_BYTES: usize = PART_BYTES * 8;
 /// How long an ended entry stays: no clock that may commit is off by as much, so none would still serve it.
 pub(super) const EXPIRED_KEPT_SECS: u64 = 600;
 /// Entries that are planned in less time than another thread is worth: about a millisecond.
@@ -73,18 +76,17 @@ struct Range<'a> {
     kept: Option<&'a PageRef>,
 }
 
-/// Plans the pages that hold `entries` (all of them, in key order), given the pages of the checkpoint at version
-/// `checkpoint`. Entries that ended up to the second `expired_before` are left out.
+/// Plans the pages that hold `entries` (all of them, in key order), given the pages that there are. Entries that ended
+/// up to the second `expired_before` are left out.
 pub(super) fn plan<'a>(
     old: &'a [PageRef],
-    checkpoint: u64,
     entries: impl Iterator<Item = PageEntry<'a>>,
     expired_before: u64,
 ) -> Vec<PlannedPage> {
     let stays = |entry: &PageEntry<'_>| entry.put.expiration.is_none_or(|end| end.0 > expired_before);
     let mut ranges = by_old_page(old, entries.filter(stays));
     for range in &mut ranges {
-        judge(range, checkpoint);
+        judge(range);
     }
     give_small_ones_a_neighbour(&mut ranges);
     let mut pages = Vec::new();
@@ -94,7 +96,10 @@ pub(super) fn plan<'a>(
             pages.push(PlannedPage::Kept(page.clone()));
             continue;
         }
-        while let Some(next) = ranges.next_if(|next| next.kept.is_none()) {
+        let joins = |bytes: usize, next: &Range<'_>| {
+            next.kept.is_none() && (bytes < TOGETHER_BYTES || next.bytes < SMALL_BYTES)
+        };
+        while let Some(next) = ranges.next_if(|next| joins(range.bytes, next)) {
             range.bytes += next.bytes;
             range.entries.extend(next.entries);
         }
@@ -131,10 +136,11 @@ fn by_old_page<'a>(old: &'a [PageRef], entries: impl Iterator<Item = PageEntry<'
 }
 
 /// Drops the page from a range whose entries are not the page's any more.
-fn judge(range: &mut Range<'_>, checkpoint: u64) {
+fn judge(range: &mut Range<'_>) {
     let unchanged = range.kept.is_some_and(|page| {
-        page.entries == range.entries.len() as u64
-            && range.entries.iter().all(|entry| entry.version <= checkpoint)
+        page.entries > 0
+            && page.entries == range.entries.len() as u64
+            && range.entries.iter().all(|entry| entry.version <= page.version)
     });
     if !unchanged {
         range.kept = None;

@@ -3,24 +3,26 @@
 //! given up and decided anew. One task per KvNamespace; what it does depends on whether this replica is the
 //! maintainer.
 
+mod error;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use nearkv::{Clock, Namespace};
+use nearkv::Clock;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     amendment::Amendment,
-    checkpoint,
+    checkpoint::{self, Writing},
     collect::{Collected, Collector},
     fold,
     format::{Manifest, ManifestRef, Root},
-    load::LoadError,
     pages::PageEntry,
-    workshop::{MakeError, Workshop},
+    workshop::Workshop,
 };
-use crate::store::StoreError;
+
+pub(super) use error::{AmendError, UpkeepError};
 
 /// Longest time between two looks at a KvNamespace that nothing wakes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -30,6 +32,9 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 const COLLECT_EVERY: Duration = Duration::from_secs(60);
 /// With a short grace the collector looks this many times within it.
 const ROUNDS_PER_GRACE: u32 = 4;
+/// After this share of the grace the pages of a checkpoint that are written by then are named: past half of it no root may
+/// name them.
+const STAGE_AFTER: u32 = 4;
 
 /// One state of a KvNamespace, as upkeep needs it.
 pub(super) trait Snapshot: Send + Sync + 'static {
@@ -57,48 +62,6 @@ pub(super) trait Ground: Send + Sync + 'static {
     async fn changed(&self);
 }
 
-/// Why the root was not amended.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum AmendError {
-    /// The root names another manifest by now, or the step took too long: decide anew.
-    #[error("the root has moved on")]
-    Superseded,
-    /// The committer is shutting down.
-    #[error("the committer has stopped")]
-    Stopped,
-    /// The swap failed, or its outcome is unknown.
-    #[error("failed to swap the root")]
-    Failed(#[source] nearkv::Error),
-}
-
-/// Why a step of upkeep did not succeed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum UpkeepError {
-    /// Something that the root reaches could not be read.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// Something could not be created.
-    #[error(transparent)]
-    Make(#[from] MakeError),
-    /// The root could not be amended.
-    #[error(transparent)]
-    Amend(#[from] AmendError),
-    /// The objects could not be listed or deleted.
-    #[error("failed to {action} the objects of {namespace}")]
-    Store {
-        /// `list` or `delete`.
-        action: &'static str,
-        /// Whose objects.
-        namespace: Namespace,
-        /// What the store said.
-        #[source]
-        source: StoreError,
-    },
-    /// The computing of the pages was cut short.
-    #[error("the planning of the pages was aborted")]
-    Aborted,
-}
-
 /// What one look at a KvNamespace has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Done {
@@ -117,6 +80,8 @@ pub(super) struct Upkeep {
     clock: Arc<dyn Clock>,
     grace: Duration,
     collector: Collector,
+    /// When the collector is due.
+    next_round: Instant,
     /// The manifest last seen, so that a fold does not read what the fold before has written.
     known: Option<(ManifestRef, Arc<Manifest>)>,
 }
@@ -131,14 +96,13 @@ impl Upkeep {
         grace: Duration,
     ) -> Self {
         let collector = Collector::new(workshop.drafter.namespace.clone(), grace);
-        Self { ground, workshop, clock, grace, collector, known: None }
+        let next_round = Instant::now();
+        Self { ground, workshop, clock, grace, collector, next_round, known: None }
     }
 
     /// Tends the KvNamespace until `shutdown`. While `maintainer` says no, it folds only a full root and
     /// collects nothing, but counts for the budget.
     pub(super) async fn run(mut self, mut maintainer: watch::Receiver<bool>, shutdown: CancellationToken) {
-        let namespace = self.workshop.drafter.namespace.clone();
-        let mut next_round = Instant::now();
         loop {
             let tended = async {
                 let is_maintainer = *maintainer.borrow_and_update();
@@ -147,15 +111,7 @@ impl Upkeep {
                     // Sightings must be its own, without a gap.
                     self.collector.forget();
                 }
-                if next_round <= Instant::now() {
-                    next_round = Instant::now() + self.collect_every();
-                    if is_maintainer {
-                        self.collect().await?;
-                    } else {
-                        self.collector.count(&self.workshop).await?;
-                    }
-                }
-                Ok::<_, UpkeepError>(())
+                self.collect_if_due(is_maintainer).await
             };
             let outcome = tokio::select! {
                 biased;
@@ -166,7 +122,7 @@ impl Upkeep {
                 Ok(()) => Duration::ZERO,
                 Err(UpkeepError::Amend(AmendError::Stopped)) => return,
                 Err(error) => {
-                    tracing::warn!(%namespace, error = &error as &dyn std::error::Error, "upkeep failed");
+                    self.say(&error);
                     PAUSE_AFTER_FAILURE
                 }
             };
@@ -174,7 +130,7 @@ impl Upkeep {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep_until(look.min(next_round)) => {}
+                () = tokio::time::sleep_until(look.min(self.next_round)) => {}
                 _ = maintainer.changed() => {}
                 () = async {
                     tokio::time::sleep(pause).await;
@@ -224,6 +180,20 @@ impl Upkeep {
         self.collector.delete(&self.workshop, ripe, &*swept, &manifest).await
     }
 
+    /// A round of the collector, if it is time for one; who is not the maintainer only counts.
+    async fn collect_if_due(&mut self, maintainer: bool) -> Result<(), UpkeepError> {
+        if Instant::now() < self.next_round {
+            return Ok(());
+        }
+        self.next_round = Instant::now() + self.collect_every();
+        if maintainer {
+            self.collect().await?;
+        } else {
+            self.collector.count(&self.workshop).await?;
+        }
+        Ok(())
+    }
+
     async fn fold(&mut self, maintainer: bool) -> Result<u64, UpkeepError> {
         let mut folds = 0;
         while let Some(snapshot) = self.ground.snapshot()
@@ -249,6 +219,13 @@ impl Upkeep {
         while writing.write_some(&self.workshop).await? {
             // Commits go on meanwhile and fill the root.
             *folds += self.fold(true).await?;
+            if writing.born().elapsed() >= self.grace / STAGE_AFTER {
+                self.stage(&mut writing).await?;
+            }
+            // It may take longer than a grace; what it cannot do without is that the pages go on.
+            if let Err(error) = self.collect_if_due(true).await {
+                self.say(&error);
+            }
         }
         let Some(snapshot) = self.ground.snapshot() else { return Ok(0) };
         let current = self.manifest(&*snapshot).await?;
@@ -256,6 +233,18 @@ impl Upkeep {
             Some(amendment) => self.amend(amendment).await,
             None => Ok(0),
         }
+    }
+
+    /// Has the root name the pages that are written so far.
+    async fn stage(&mut self, writing: &mut Writing) -> Result<(), UpkeepError> {
+        let Some(snapshot) = self.ground.snapshot() else { return Ok(()) };
+        let current = self.manifest(&*snapshot).await?;
+        if let Some((amendment, stage)) = writing.stage(&self.workshop, snapshot.root(), &current).await?
+            && self.amend(amendment).await? == 1
+        {
+            writing.staged(stage);
+        }
+        Ok(())
     }
 
     /// Amends the root; one that has moved on is no failure.
@@ -288,6 +277,11 @@ impl Upkeep {
         };
         self.known = Some((reference.clone(), Arc::clone(&manifest)));
         Ok(manifest)
+    }
+
+    fn say(&self, error: &UpkeepError) {
+        let (namespace, error) = (&self.workshop.drafter.namespace, error as &dyn std::error::Error);
+        tracing::warn!(%namespace, error, "upkeep failed");
     }
 
     fn collect_every(&self) -> Duration {

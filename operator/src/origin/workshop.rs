@@ -5,13 +5,14 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use nearkv::{Error, Key, Random, Reason};
+use nearkv::{Error, Random, Reason};
 use tokio::time::sleep;
 
 use super::{
     budget::Budget,
     format::{Drafter, Manifest, ManifestObject, ManifestRef, PageRef, Part, SegmentRef, Sha, part_name},
     load::Loader,
+    pages::{NewPage, PlannedPage},
 };
 use crate::store::{Draft, ObjectStore, StoreError};
 
@@ -86,13 +87,16 @@ impl Workshop {
         (SegmentRef { segment: draft.name.name.to_string(), first, records, bytes, sha256 }, draft)
     }
 
-    /// A page of these lines.
+    /// A page planned for the state at `version`, with its object where that is yet to be created.
     #[must_use]
-    pub(super) fn page(&self, from: Option<Key>, entries: u64, lines: String) -> (PageRef, Draft) {
-        let nonce = self.random.hex128();
+    pub(super) fn page(&self, version: u64, planned: PlannedPage) -> (PageRef, Option<Draft>) {
+        let NewPage { from, entries, lines } = match planned {
+            PlannedPage::Kept(page) => return (page, None),
+            PlannedPage::New(new) => new,
+        };
         let (bytes, sha256) = (lines.len() as u64, Sha::of(lines.as_bytes()));
-        let draft = self.drafter.lines(Part::Page, &nonce, lines);
-        (PageRef { page: draft.name.name.to_string(), from, entries, bytes, sha256 }, draft)
+        let draft = self.drafter.lines(Part::Page, &self.random.hex128(), lines);
+        (PageRef { page: draft.name.name.to_string(), from, version, entries, bytes, sha256 }, Some(draft))
     }
 
     /// The manifest that names `pages` and `segments`, built upon `base` so that children which say the same are

@@ -18,9 +18,11 @@ const SMALL_CHILD_BYTES: usize = PART_BYTES / 8;
 /// The state at a checkpoint, and the log since then, older than what the root names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
-    /// The pages hold the state at this version. Records up to it are without effect.
+    /// The pages hold the state at this version, or, while the next checkpoint is being written, some of them a later one
+    /// already, which the log brings the others up to. Records up to it are without effect.
     pub checkpoint: u64,
-    /// Entries that had ended by this second were left out of the pages: everybody's memory drops them too.
+    /// Entries up to the checkpoint that had ended by this second are left out of the pages, at the latest when the
+    /// next checkpoint is done: whoever reads them drops them.
     pub expired_before: u64,
     /// The pages, in key order.
     pub pages: List<PageRef>,

@@ -121,6 +121,8 @@ pub struct PageRef {
     /// The first key of the range; `None` for the first page, whose range has no lower end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Key>,
+    /// The version whose state of the range it holds. A later entry of the range is not of the page.
+    pub version: u64,
     /// How many entries it has.
     pub entries: u64,
     /// Size of its lines.

@@ -8,6 +8,7 @@ use crate::{
     origin::{
         budget::Budget,
         format::{Drafter, StoredValue, encode_lines},
+        pages::{NewPage, PlannedPage},
         workshop::Workshop,
     },
     store::simulated::{Action, Fate, Simulated},
@@ -42,12 +43,14 @@ async fn shelf() -> Shelf {
         })
     };
     let page = |from: Option<&str>, name: &str| {
-        workshop.page(from.map(key), 1, format!("{}\n", put(name).to_line(Some(7))))
+        let lines = format!("{}\n", put(name).to_line(Some(7)));
+        PlannedPage::New(NewPage { from: from.map(key), entries: 1, lines })
     };
-    let (first, second) = (page(None, "a"), page(Some("m"), "n"));
+    let pages = [page(None, "a"), page(Some("m"), "n")].map(|page| workshop.page(7, page));
     let (segment, draft) = workshop.segment(8, 1, encode_lines([&put("z")]));
-    workshop.create(vec![first.1, second.1, draft]).await.unwrap();
-    let pages = vec![(first.0, Some(key("m"))), (second.0, None)];
+    let drafts = pages.iter().filter_map(|(_, draft)| draft.clone()).chain([draft]);
+    workshop.create(drafts.collect()).await.unwrap();
+    let pages = pages.into_iter().map(|(page, _)| page).zip([Some(key("m")), None]).collect();
     Shelf { store, workshop, pages, segment }
 }
 
@@ -81,4 +84,26 @@ async fn a_read_that_fails_now_and_then_is_repeated_and_a_store_that_is_away_is_
     }
     let error = workshop.loader().pages(pages).await.unwrap_err();
     assert!(!error.is_damage(), "{error}");
+}
+
+#[test]
+fn memory_holds_what_a_page_of_both_checkpoints_says_and_nothing_of_a_page_without_entries() {
+    let page = |from: Option<&str>, version, entries, sha: &str| PageRef {
+        page: format!("page.{sha}"),
+        from: from.map(key),
+        version,
+        entries,
+        bytes: 100 * entries,
+        sha256: Sha::of(sha.as_bytes()),
+    };
+    let manifest = |pages: Vec<PageRef>| Manifest {
+        pages: Manifest::default().pages.rebuilt(pages, &mut String::new, &str::to_owned, &mut Vec::new()),
+        ..Manifest::default()
+    };
+    let old = manifest(vec![page(None, 7, 2, "a"), page(Some("m"), 7, 0, "")]);
+    let (first, last) = (page(None, 7, 2, "a"), page(Some("t"), 9, 0, ""));
+    let new = manifest(vec![first, page(Some("p"), 9, 3, "p"), last.clone()]);
+    let memory = Source::Memory { from: None, until: Some(key("m")), through: 7 };
+    let fetched = Source::Page(page(Some("p"), 9, 3, "p"), Some(key("t")));
+    assert_eq!(sources(Some(&old), &new), [memory, fetched, Source::Page(last, None)]);
 }

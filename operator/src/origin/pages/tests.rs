@@ -19,9 +19,9 @@ struct Book {
 }
 
 impl Book {
-    fn checkpoint(&mut self, entries: &Entries, old_checkpoint: u64, expired_before: u64) {
+    fn checkpoint(&mut self, entries: &Entries, version: u64, expired_before: u64) {
         let of = entries.values().map(|(version, put)| PageEntry { version: *version, put });
-        let planned = plan(&self.pages, old_checkpoint, of, expired_before);
+        let planned = plan(&self.pages, of, expired_before);
         let shelve = |page| match page {
             PlannedPage::Kept(page) => page,
             PlannedPage::New(NewPage { from, entries, lines }) => {
@@ -30,7 +30,7 @@ impl Book {
                 let name = format!("page.{}", self.written);
                 let (bytes, sha256) = (lines.len() as u64, Sha::of(lines.as_bytes()));
                 self.lines.insert(name.clone(), lines);
-                PageRef { page: name, from, entries, bytes, sha256 }
+                PageRef { page: name, from, version, entries, bytes, sha256 }
             }
         };
         self.pages = planned.into_iter().map(shelve).collect();
@@ -69,7 +69,7 @@ fn an_incremental_checkpoint_holds_what_a_full_one_holds() {
     for seed in 0..60 {
         println!("seed {seed}");
         let random = Random::seeded(seed);
-        let (mut entries, mut version, mut checkpoint, mut now) = (Entries::new(), 0, 0, 1000);
+        let (mut entries, mut version, mut now) = (Entries::new(), 0, 1000);
         let mut book = Book::default();
         for _ in 0..8 {
             let (start, width) = (random.below(500), 1 + random.below(500));
@@ -87,8 +87,7 @@ fn an_incremental_checkpoint_holds_what_a_full_one_holds() {
             }
             now += random.below(100);
             let before = now.saturating_sub(20);
-            book.checkpoint(&entries, checkpoint, before);
-            checkpoint = version;
+            book.checkpoint(&entries, version, before);
             entries.retain(|_, (_, put)| put.expiration.is_none_or(|end| end.0 > before));
             assert_eq!(book.read(), entries);
             assert!(book.pages.first().is_none_or(|page| page.from.is_none()));
@@ -105,18 +104,18 @@ fn one_changed_key_rewrites_one_page_of_many() {
         entries.insert(put.key.clone(), (key + 1, put));
     }
     let mut book = Book::default();
-    book.checkpoint(&entries, 0, 0);
+    book.checkpoint(&entries, 3000, 0);
     let pages = book.pages.len();
     let fill = book.pages.iter().map(|page| page.bytes).sum::<u64>() as usize / pages;
     assert!((TARGET_BYTES * 9 / 10..=PART_BYTES).contains(&fill), "pages of {fill} bytes");
     let changed = put(&random, 1500, None);
     entries.insert(changed.key.clone(), (3001, changed));
-    book.checkpoint(&entries, 3000, 0);
+    book.checkpoint(&entries, 3001, 0);
     assert_eq!(book.written, pages + 1);
     book.checkpoint(&entries, 3001, 0);
     assert_eq!(book.written, pages + 1, "nothing changed");
     entries.remove("key-02000");
-    book.checkpoint(&entries, 3001, 0);
+    book.checkpoint(&entries, 3002, 0);
     assert_eq!(book.written, pages + 2, "a deletion is a change");
     assert_eq!(book.read(), entries);
 }
@@ -130,11 +129,11 @@ fn deleting_most_of_a_range_merges_its_pages_and_deleting_all_leaves_none() {
         entries.insert(put.key.clone(), (key + 1, put));
     }
     let mut book = Book::default();
-    book.checkpoint(&entries, 0, 0);
+    book.checkpoint(&entries, 1000, 0);
     entries.retain(|_, (version, _)| *version % 50 == 0);
     book.checkpoint(&entries, 1000, 0);
     assert!(book.pages.len() <= 2, "{} pages for 20 entries", book.pages.len());
     entries.clear();
-    book.checkpoint(&entries, 1000, 0);
+    book.checkpoint(&entries, 2000, 0);
     assert!(book.pages.is_empty());
 }

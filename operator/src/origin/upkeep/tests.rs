@@ -2,6 +2,7 @@
 //! always there and says the same as memory, and nothing else stays.
 
 mod committer;
+mod stages;
 mod world;
 
 use std::sync::Arc;
@@ -110,7 +111,7 @@ async fn a_replica_that_was_away_fetches_the_changed_pages_and_has_the_same_stat
                 let sources = sources(Some(&**old_manifest), manifest);
                 reused += sources.iter().filter(|source| matches!(source, Source::Memory { .. })).count();
                 fetched += sources.iter().filter(|source| matches!(source, Source::Page(..))).count();
-                assert_eq!(world.catch_up(old).await, memory);
+                assert_same(&world.catch_up(old).await, &memory);
             }
         }
         assert!(reused > 20 && fetched > 100, "{reused} pages reused and {fetched} fetched");

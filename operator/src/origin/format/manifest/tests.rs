@@ -11,6 +11,7 @@ fn page(n: usize) -> PageRef {
     PageRef {
         page: format!("s.kv.page.{n:032x}"),
         from,
+        version: 1_900_000,
         entries: 9,
         bytes: 49_152,
         sha256: Sha::of(&[n as u8]),
