@@ -85,6 +85,17 @@ pub(super) enum What {
 }
 
 impl What {
+    /// Whether it puts anything.
+    pub(super) fn puts(&self) -> bool {
+        let is_put = |write: &Write| matches!(write.change, Change::Put { .. });
+        match self {
+            What::Write(write) => is_put(write),
+            What::Group(writes) => writes.iter().any(is_put),
+            What::Declare(declared) => !declared.puts.is_empty(),
+            What::Amend(_) | What::Own(_) => false,
+        }
+    }
+
     /// About how many bytes of records it makes.
     pub(super) fn weight(&self) -> usize {
         match self {

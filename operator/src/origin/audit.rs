@@ -12,12 +12,15 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Health, checkpoint,
+    Health,
+    budget::Purpose,
+    checkpoint,
     format::{LABEL_NAMESPACE, Manifest},
     settings::SKEW_MOST,
     snapshot::Snapshot,
     space::Space,
     upkeep::{Ground, UpkeepError},
+    workshop::Workshop,
 };
 use crate::store::{ObjectName, Selector, Token};
 
@@ -139,7 +142,7 @@ impl Space {
         } else {
             self.context.clock.now()
         };
-        let workshop = self.workshop();
+        let workshop = Workshop { purpose: Purpose::Relief, ..self.workshop() };
         let Manifest { checkpoint, expired_before, .. } = *view.manifest;
         let without_pages = Manifest { checkpoint, expired_before, ..Manifest::default() };
         let mut writing = checkpoint::plan(&workshop, view, Arc::new(without_pages), now).await?;

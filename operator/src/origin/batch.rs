@@ -67,6 +67,14 @@ impl Batch {
         }
     }
 
+    /// Answers those who put something and lets go of them: there is no room for it. Only while nothing is in flight.
+    pub(super) fn refuse_puts(&mut self, error: &Error) {
+        for ask in self.asks.iter_mut().filter(|ask| ask.what.puts()) {
+            ask.answer(Err(error.clone()));
+        }
+        self.drop_answered();
+    }
+
     /// Who writes at this time: those of this batch, and who waited when they got their answers. Not upkeep, which does
     /// not come back at once.
     pub(super) fn writers(&self) -> usize {

@@ -8,10 +8,12 @@ use nearkv::{Error, Incarnation, Reason, Version};
 use super::{
     Birth, Health,
     adopt::{self, Kind},
+    budget::Purpose,
     format::{Drafter, Root, root_name},
     pages::{self, PageEntry},
     snapshot::Snapshot,
     space::Space,
+    workshop::Workshop,
 };
 use crate::store::{Draft, StoreError};
 
@@ -29,7 +31,7 @@ impl Space {
             let root = Root::empty(self.namespace.clone(), incarnation);
             let workshop = self.workshop();
             let draft = workshop.drafter.root(root.encode());
-            self.context.budget.charge(&self.namespace, draft.content.size(), 1)?;
+            self.context.budget.charge(&self.namespace, Purpose::Write, draft.content.size(), 1)?;
             match self.context.store.create(&draft).await {
                 // Taken: another replica was first. Unknown: the read that follows tells.
                 Ok(_) | Err(StoreError::Exists(_) | StoreError::Unknown { .. }) => {}
@@ -86,7 +88,7 @@ impl Space {
 
     /// Writes all entries of memory into new pages, and drafts a root that names them.
     async fn rewrite(&self, view: &Arc<Snapshot>) -> Result<Draft, Error> {
-        let workshop = self.workshop();
+        let workshop = Workshop { purpose: Purpose::Relief, ..self.workshop() };
         let expired_before =
             pages::expired_before(self.context.clock.now()).max(view.manifest.expired_before);
         let of = Arc::clone(view);

@@ -1,6 +1,9 @@
 //! Checkpoints: when the log has outgrown the pages, the pages whose range has changed are written anew from a
 //! snapshot, and the log up to that snapshot goes. Commits and folds go on meanwhile; only the last step, one
-//! manifest and one swap, depends on what the root says by then.
+//! manifest and one swap, depends on what the root says by then. Where the pages take long, such a step names some of
+//! them before (decision 9).
+
+mod due;
 
 use std::sync::Arc;
 
@@ -9,36 +12,18 @@ use tokio::time::Instant;
 
 use super::{
     amendment::{Amendment, NewManifest},
-    format::{Manifest, PART_BYTES, PageRef, Root},
+    format::{Manifest, PageRef, Root},
     pages::{self, NewPage, PlannedPage},
-    settings::SKEW_MOST,
-    sizes::Sizes,
     upkeep::{Snapshot, UpkeepError},
     workshop::Workshop,
 };
 use crate::store::Draft;
 
-/// A log is due when it is this many times as large as the pages: then a checkpoint, which writes every page where the
-/// writes are random, adds at most half of what the log took, and a loading replica reads at most three times the live
-/// bytes.
-const LOG_PER_PAGES: u64 = 2;
-/// The same where the budget is short: a checkpoint writes more, and the log takes half of the room.
-const LOG_PER_PAGES_SHORT: u64 = 1;
-/// A log smaller than this is left alone, however small the pages are.
-const LOG_BYTES_LEAST: u64 = PART_BYTES as u64;
+pub(super) use due::{has_room, is_due};
+
 /// Pages created side by side, and before upkeep looks at the root again: a few, since they keep the store's processors
 /// from the commits, and nobody waits for them.
 const PAGES_AT_ONCE: usize = 2;
-
-/// Whether the log has outgrown the pages, by less where the budget is `short`, and the clock can be trusted to say what
-/// has ended.
-#[must_use]
-pub(super) fn is_due(root: &Root, manifest: &Manifest, short: bool, clock_skew_ms: Option<i64>) -> bool {
-    let Sizes { log, pages, .. } = Sizes::of(root, manifest);
-    let most = pages * if short { LOG_PER_PAGES_SHORT } else { LOG_PER_PAGES };
-    log > most.max(LOG_BYTES_LEAST)
-        && clock_skew_ms.is_none_or(|skew| u128::from(skew.unsigned_abs()) <= SKEW_MOST.as_millis())
-}
 
 /// A checkpoint whose pages are being written.
 pub(super) struct Writing {
@@ -91,8 +76,7 @@ pub(super) async fn plan(
     let before = base.checkpoint;
     let named: Vec<PageRef> = base.pages.iter().cloned().collect();
     let (of, old) = (Arc::clone(&snapshot), named.clone());
-    let count = of.entries().count();
-    let planning = pages::beside(count, move || pages::plan(&old, of.entries(), expired_before));
+    let planning = pages::beside(of.keys() as usize, move || pages::plan(&old, of.entries(), expired_before));
     let planned = planning.await.map_err(|_| UpkeepError::Aborted)?;
     let page = |planned| {
         let (reference, draft) = workshop.page(snapshot.root().version, planned);
@@ -135,9 +119,9 @@ impl Writing {
     }
 
     /// Names what exists so far, so that it does not grow too old while the rest is written: up to a key at which an old
-    /// page begins the new pages, from there on the old ones, or where there are none, a page without entries. The checkpoint remains the one before, and the log from
-    /// there on brings new pages and old ones to the same state. `None` while there is no such key, or if another
-    /// checkpoint has come first.
+    /// page begins the new pages, from there on the old ones, or where there are none, a page without entries. The
+    /// checkpoint remains the one before, and the log from there on brings new pages and old ones to the same state.
+    /// `None` while there is no such key, or if another checkpoint has come first.
     ///
     /// # Errors
     /// See [`UpkeepError`].
@@ -223,47 +207,5 @@ impl Writing {
 impl Page {
     fn exists(&self) -> bool {
         !matches!(self.progress, Progress::Drafted(_))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use nearkv::{Incarnation, Random};
-
-    use super::*;
-    use crate::origin::format::{SegmentRef, Sha};
-
-    #[test]
-    fn a_checkpoint_is_due_when_the_log_outgrows_the_pages_and_the_clock_is_right() {
-        let mut root = Root::empty("a/b".parse().unwrap(), Incarnation::mint(&Random::seeded(1)));
-        let mut manifest = Manifest::default();
-        assert!(!is_due(&root, &manifest, true, None));
-        let segment = |first| SegmentRef {
-            segment: "log".into(),
-            first,
-            records: 1,
-            bytes: LOG_BYTES_LEAST / 2 + 1,
-            sha256: Sha::of(b""),
-        };
-        root.segments = vec![segment(1)];
-        assert!(!is_due(&root, &manifest, true, None), "less than the least");
-        root.segments.push(segment(2));
-        assert!(is_due(&root, &manifest, false, None));
-        assert!(is_due(&root, &manifest, false, Some(-2000)));
-        assert!(!is_due(&root, &manifest, false, Some(2001)), "the clock is off");
-        let page = PageRef {
-            page: "page".into(),
-            from: None,
-            version: 1,
-            entries: 1,
-            bytes: LOG_BYTES_LEAST,
-            sha256: Sha::of(b""),
-        };
-        manifest.pages =
-            manifest.pages.rebuilt(vec![page], &mut String::new, &str::to_owned, &mut Vec::new());
-        assert!(is_due(&root, &manifest, true, None), "more than the pages, and no room");
-        assert!(!is_due(&root, &manifest, false, None), "less than twice the pages, and room");
-        root.segments.extend([segment(3), segment(4)]);
-        assert!(is_due(&root, &manifest, false, None), "more than twice the pages");
     }
 }

@@ -97,8 +97,10 @@ impl Collector {
         manifest: &Manifest,
     ) -> Result<Vec<Meta>, UpkeepError> {
         let listed = self.count(workshop).await?;
-        let parts = listed.into_iter().filter(|meta| is_part(meta, &self.namespace)).collect();
+        let parts: Vec<Meta> = listed.into_iter().filter(|meta| is_part(meta, &self.namespace)).collect();
         let reached = reached(&self.namespace, snapshot, manifest);
+        let living = parts.iter().filter(|meta| reached.contains(&meta.name));
+        workshop.budget.reached(&self.namespace, Usage::of(living));
         Ok(self.sightings.take_in(parts, &reached, self.grace, Instant::now()))
     }
 

@@ -15,6 +15,7 @@ use super::{
     ask::Done,
     attempt::Attempt,
     batch::Batch,
+    budget::Purpose,
     format::Drafter,
     judge::{self, Judged},
     next::{self, Next, Signature},
@@ -23,6 +24,7 @@ use super::{
     settings::{CONFLICT_PAUSE, CONFLICT_PAUSE_MOST},
     snapshot::Snapshot,
     space::Space,
+    workshop::{MakeError, Workshop},
 };
 use crate::store::{Meta, StoreError};
 
@@ -135,14 +137,22 @@ impl Space {
             at: self.context.clock.now().0,
             forgotten: &forgotten,
         };
-        let workshop = self.workshop();
+        let workshop = Workshop { purpose: judged.purpose(), ..self.workshop() };
         let mut next = next::next(&workshop, &base.root, &judged, &signature, attempt);
         let drafts = std::mem::take(&mut next.drafts);
         if !drafts.is_empty() {
             attempt.age.get_or_insert_with(|| Age::start(&*self.context.clock));
-            if let Err(error) = workshop.create(drafts).await {
-                batch.refuse(&Error::from(error));
-                return Step::Done;
+            match workshop.create(drafts).await {
+                Ok(()) => {}
+                // Deletions and upkeep must not share the lot of the puts that they are committed with.
+                Err(error @ MakeError::Budget(_)) if workshop.purpose == Purpose::Write => {
+                    batch.refuse_puts(&error.into());
+                    return Step::Again;
+                }
+                Err(error) => {
+                    batch.refuse(&error.into());
+                    return Step::Done;
+                }
             }
             attempt.remember(&next.segments);
             if attempt.is_aged(&*self.context.clock, most) {

@@ -141,6 +141,11 @@ impl Entries {
         usage
     }
 
+    /// How many there are, those that have ended and are not yet swept out included.
+    pub(super) fn count(&self) -> u64 {
+        self.map.len() as u64
+    }
+
     /// How many chunk objects the entries name.
     pub(super) fn chunks(&self) -> u64 {
         self.chunks

@@ -10,6 +10,7 @@ use super::{
     Health,
     amendment::Amendment,
     ask::What,
+    budget::Purpose,
     format::{Manifest, Root},
     pages::PageEntry,
     snapshot::Snapshot,
@@ -25,6 +26,10 @@ impl View for Snapshot {
 
     fn entries(&self) -> Box<dyn Iterator<Item = PageEntry<'_>> + Send + '_> {
         Box::new(self.entries.iter().map(|slot| PageEntry { version: slot.version, put: &slot.put }))
+    }
+
+    fn keys(&self) -> u64 {
+        self.entries.count()
     }
 
     fn manifest(&self) -> Option<Arc<Manifest>> {
@@ -68,7 +73,11 @@ impl Space {
     pub(super) async fn keep_up(self: &Arc<Self>, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             let policy = self.config().deletion_policy;
-            let workshop = Workshop { store: Arc::clone(&self.context.upkeep_store), ..self.workshop() };
+            let workshop = Workshop {
+                store: Arc::clone(&self.context.upkeep_store),
+                purpose: Purpose::Relief,
+                ..self.workshop()
+            };
             let ground: Arc<dyn Ground> = Arc::<Self>::clone(self);
             let clock = Arc::clone(&self.context.clock);
             let upkeep = Upkeep::new(ground, workshop, clock, self.context.settings.grace);

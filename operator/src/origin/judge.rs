@@ -9,6 +9,7 @@ use super::{
     NamespaceConfig,
     amendment::Amendment,
     ask::{Change, Done, What, Write},
+    budget::Purpose,
     declare,
     entries::{Entries, Slot, Usage},
     format::{DeclaredMark, Manifest, Put, Record, Root, StoredValue},
@@ -31,6 +32,14 @@ pub(super) struct Judged {
     pub(super) owner: Option<Owner>,
     /// Whether anything has to be written at all.
     pub(super) changed: bool,
+}
+
+impl Judged {
+    /// What its objects are written for: where nothing is put, for what deletions and upkeep set free.
+    pub(super) fn purpose(&self) -> Purpose {
+        let puts = self.records.iter().any(|record| matches!(record, Record::Put(_)));
+        if puts { Purpose::Write } else { Purpose::Relief }
+    }
 }
 
 /// One batch being judged.

@@ -24,6 +24,7 @@ use super::{
     ages::Age,
     ask::{Ask, Done, What},
     batch::Batch,
+    budget::Purpose,
     context::Context,
     counters::Tally,
     format::Drafter,
@@ -186,7 +187,7 @@ impl Space {
         self.batches.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Where this KvNamespace's parts are made.
+    /// Where this KvNamespace's parts are made, as a client's write.
     pub(super) fn workshop(&self) -> Workshop {
         let config = self.config();
         let owner = owner(&self.namespace, &config.uid, config.deletion_policy);
@@ -194,6 +195,7 @@ impl Space {
             store: Arc::clone(&self.context.store),
             random: Arc::clone(&self.context.random),
             budget: Arc::clone(&self.context.budget),
+            purpose: Purpose::Write,
             drafter: Drafter { namespace: self.namespace.clone(), owner },
         }
     }

@@ -42,6 +42,8 @@ pub(super) trait Snapshot: Send + Sync + 'static {
     fn root(&self) -> &Root;
     /// All entries in key order, ended ones included.
     fn entries(&self) -> Box<dyn Iterator<Item = PageEntry<'_>> + Send + '_>;
+    /// How many entries there are.
+    fn keys(&self) -> u64;
     /// The manifest that the root names, if memory happens to know what it says.
     fn manifest(&self) -> Option<Arc<Manifest>>;
 }
@@ -209,8 +211,11 @@ impl Upkeep {
     async fn checkpoint(&mut self, folds: &mut u64) -> Result<u64, UpkeepError> {
         let Some(snapshot) = self.ground.snapshot() else { return Ok(0) };
         let base = self.manifest(&*snapshot).await?;
-        let (short, skew) = (self.workshop.budget.is_short(), self.workshop.store.clock_skew_ms());
-        if !checkpoint::is_due(snapshot.root(), &base, short, skew) {
+        let (room, skew) = (self.workshop.budget.room(), self.workshop.store.clock_skew_ms());
+        let (root, keys) = (snapshot.root(), snapshot.keys());
+        if !checkpoint::is_due(root, &base, keys, room, skew)
+            || !checkpoint::has_room(&self.workshop.budget, root, &base, keys)
+        {
             return Ok(0);
         }
         let mut writing =

@@ -9,7 +9,7 @@ use nearkv::{Error, Random, Reason};
 use tokio::time::sleep;
 
 use super::{
-    budget::Budget,
+    budget::{Budget, Purpose},
     format::{Drafter, Manifest, ManifestObject, ManifestRef, PageRef, Part, SegmentRef, Sha, part_name},
     load::Loader,
     pages::{NewPage, PlannedPage},
@@ -36,6 +36,8 @@ pub(super) struct Workshop {
     pub random: Arc<Random>,
     /// What they are charged to.
     pub budget: Arc<Budget>,
+    /// What for.
+    pub purpose: Purpose,
     /// Their labels and owner.
     pub drafter: Drafter,
 }
@@ -132,7 +134,7 @@ impl Workshop {
     /// See [`MakeError`].
     pub(super) async fn create(&self, drafts: Vec<Draft>) -> Result<(), MakeError> {
         let bytes = drafts.iter().map(|draft| draft.content.size()).sum();
-        let charged = self.budget.charge(&self.drafter.namespace, bytes, drafts.len() as u64);
+        let charged = self.budget.charge(&self.drafter.namespace, self.purpose, bytes, drafts.len() as u64);
         charged.map_err(MakeError::Budget)?;
         stream::iter(drafts)
             .map(|draft| async move { self.create_one(&draft).await })

@@ -9,7 +9,7 @@ use nearkv::{Error, Namespace, Random, Reason, Value, limits::MAX_VALUE_BYTES};
 use super::*;
 use crate::{
     origin::{
-        budget::Budget,
+        budget::{Budget, Purpose},
         format::{CHUNK_BYTES, Chunks, Drafter, INLINE_VALUE_BYTES, StoredValue, chunk_name},
         workshop::Workshop,
     },
@@ -32,6 +32,7 @@ impl Bench {
             store: Arc::new(store.clone()),
             random: Arc::new(Random::seeded(1)),
             budget: Arc::new(Budget::default()),
+            purpose: Purpose::Write,
             drafter: Drafter { namespace: namespace(), owner: None },
         };
         Self { store, workshop, cache: ChunkCache::new(CHUNK_CACHE_BYTES) }

@@ -6,7 +6,7 @@ use nearkv::Random;
 use super::*;
 use crate::{
     origin::{
-        budget::Budget,
+        budget::{Budget, Purpose},
         format::{Drafter, StoredValue, encode_lines},
         pages::{NewPage, PlannedPage},
         workshop::Workshop,
@@ -31,6 +31,7 @@ async fn shelf() -> Shelf {
         store: Arc::new(store.clone()),
         random: Arc::new(Random::seeded(1)),
         budget: Arc::new(Budget::default()),
+        purpose: Purpose::Relief,
         drafter: Drafter { namespace: "a/b".parse().unwrap(), owner: None },
     };
     let put = |name: &str| {

@@ -7,4 +7,5 @@ mod economy;
 mod invariants;
 mod ownership;
 mod rig;
+mod room;
 mod writers;

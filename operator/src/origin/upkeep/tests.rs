@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::{
     origin::{
-        budget::Budget,
+        budget::{Budget, Purpose},
         format::Record,
         load::{Source, sources},
     },
@@ -128,7 +128,7 @@ async fn a_replica_that_is_not_the_maintainer_learns_what_others_have_deleted() 
     let (_maintainer, is_maintainer) = watch::channel(false);
     let shutdown = CancellationToken::new();
     let tending = tokio::spawn(upkeep.run(is_maintainer, shutdown.clone()));
-    budget.charge(&namespace, 1_000_000, 10_000).unwrap();
+    budget.charge(&namespace, Purpose::Write, 1_000_000, 10_000).unwrap();
     sleep(GRACE).await;
     assert_eq!(budget.used(&namespace).objects, 1, "there is only the root");
     shutdown.cancel();

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::super::*;
 use crate::{
     origin::{
-        budget::Budget,
+        budget::{Budget, Purpose},
         format::{Drafter, PART_BYTES, Put, Record, encode_lines},
         settings::INLINE_ROOT_BYTES,
     },
@@ -35,6 +35,10 @@ impl Snapshot for State {
         Box::new(self.entries.values().map(|(version, put)| PageEntry { version: *version, put }))
     }
 
+    fn keys(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
     fn manifest(&self) -> Option<Arc<Manifest>> {
         Some(Arc::clone(&self.manifest))
     }
@@ -55,6 +59,7 @@ impl Committer {
             store: Arc::new(store.clone()),
             random: Arc::clone(random),
             budget: Arc::new(Budget::default()),
+            purpose: Purpose::Relief,
             drafter: Drafter { namespace: "a/b".parse().unwrap(), owner: None },
         };
         let root = Root::empty("a/b".parse().unwrap(), Incarnation::mint(random));
