@@ -227,7 +227,7 @@ impl Upkeep {
             if writing.born().elapsed() >= self.grace / STAGE_AFTER {
                 self.stage(&mut writing).await?;
             }
-            // It may take longer than a grace; what it cannot do without is that the pages go on.
+            // The pages may take longer than a grace. A collector in trouble does not stop them.
             if let Err(error) = self.collect_if_due(true).await {
                 self.say(&error);
             }

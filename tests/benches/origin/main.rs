@@ -2,8 +2,8 @@
 //! per second beside one ConfigMap update per put, writes and bytes to the API server, etcd's file, a bulk put,
 //! and the start of an origin.
 //!
-//! `cargo bench -p nearkv-tests --bench origin [-- --clients 32,128]`; about two and a half hours, most of them for the
-//! two checkpoints of one client, and 45 minutes without that. Figures: `docs/performance.md`.
+//! `cargo bench -p nearkv-tests --bench origin [-- --clients 32,128]`; more than three hours, nearly all of them for the
+//! checkpoints of one client, and 20 minutes without that. Figures: `docs/performance.md`.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on ends, and says where")]
 
@@ -34,7 +34,7 @@ struct Arguments {
     #[arg(long, default_value_t = 2)]
     checkpoints: usize,
     /// Seconds per measurement, at most.
-    #[arg(long, default_value_t = 3600)]
+    #[arg(long, default_value_t = 2 * 3600)]
     most_seconds: u64,
     /// How many clients put at a time, in one measurement after the other.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 32, 128])]
