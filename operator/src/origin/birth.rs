@@ -92,8 +92,7 @@ impl Space {
         let expired_before =
             pages::expired_before(self.context.clock.now()).max(view.manifest.expired_before);
         let of = Arc::clone(view);
-        let count = of.entries.iter().count();
-        let planned = pages::beside(count, move || {
+        let planned = pages::beside(of.entries.count() as usize, move || {
             let entry = |slot: &'_ Arc<super::entries::Slot>| (slot.version, slot.put.clone());
             // What a lost part said of a key is not known, and what was before it must not come back.
             let known = of.entries.iter().filter(|slot| of.damage_of(&slot.put.key).is_none());

@@ -130,7 +130,7 @@ impl Entries {
 
     /// What counts against a quota at `now`.
     pub(super) fn usage(&self, now: UnixMillis) -> Usage {
-        let mut usage = Usage { keys: self.map.len() as u64, bytes: self.bytes };
+        let mut usage = Usage { keys: self.count(), bytes: self.bytes };
         for (expiration, key) in &self.ending {
             if !expiration.has_passed(now) {
                 break;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use nearkv_tests::metrics::Metrics;
 use nearkv_tests::nearkv::Server;
 use nearkv_tests::{Scenario, eventually};
 use reqwest::StatusCode;
@@ -88,7 +89,7 @@ async fn a_request_is_counted_once_with_its_result_and_its_cache_status() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
-    let metrics = scenario.operator.metrics().await.unwrap();
+    let metrics = Metrics::new(at_operator);
     let value = |name: &str| metrics.value(name).unwrap();
     // 40 puts, two deletions and a declared entry.
     assert!((43.0..=43.0).contains(&value("nearkv_origin_records_total")));

@@ -33,6 +33,16 @@ async fn end(world: &World, upkeep: &mut Upkeep, mut writing: Writing) -> u64 {
     }
 }
 
+/// All keys, in pages.
+async fn with_a_checkpoint(seed: u64) -> (World, Upkeep) {
+    let world = World::new(seed).await;
+    let mut upkeep = world.upkeep();
+    write(&world, 0..KEYS).await;
+    let writing = begin(&world, &upkeep).await;
+    assert_eq!(end(&world, &mut upkeep, writing).await, 1);
+    (world, upkeep)
+}
+
 /// The pages that the root names.
 fn pages(world: &World) -> BTreeMap<String, u64> {
     let state = world.committer.state();
@@ -41,11 +51,7 @@ fn pages(world: &World) -> BTreeMap<String, u64> {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_checkpoint_has_written_is_named_before_it_is_too_old_and_the_collector_leaves_it() {
-    let world = World::new(21).await;
-    let mut upkeep = world.upkeep();
-    write(&world, 0..KEYS).await;
-    let writing = begin(&world, &upkeep).await;
-    assert_eq!(end(&world, &mut upkeep, writing).await, 1);
+    let (world, mut upkeep) = with_a_checkpoint(21).await;
     let old = pages(&world);
     let checkpoint = world.committer.state().manifest.checkpoint;
     write(&world, 0..KEYS).await;
@@ -70,11 +76,7 @@ async fn what_a_checkpoint_has_written_is_named_before_it_is_too_old_and_the_col
 
 #[tokio::test(start_paused = true)]
 async fn a_checkpoint_given_up_half_way_leaves_pages_that_the_next_one_keeps() {
-    let world = World::new(22).await;
-    let mut upkeep = world.upkeep();
-    write(&world, 0..KEYS).await;
-    let writing = begin(&world, &upkeep).await;
-    end(&world, &mut upkeep, writing).await;
+    let (world, mut upkeep) = with_a_checkpoint(22).await;
     write(&world, 0..KEYS).await;
     let version = world.committer.state().root.version;
     let mut writing = begin(&world, &upkeep).await;
