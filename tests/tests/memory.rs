@@ -12,7 +12,7 @@ use nearkv::Namespace;
 use nearkv_tests::folders::new_folder;
 use nearkv_tests::http::patient_client;
 use nearkv_tests::memory::{Growth, mib};
-use nearkv_tests::nearkv::Dev;
+use nearkv_tests::nearkv::{Dev, UNPACED};
 use nearkv_tests::scenario::kv_namespace;
 use nearkv_tests::{Process, Scenario};
 use reqwest::StatusCode;
@@ -23,9 +23,8 @@ const MOST: u64 = 32 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Quota for all that is written here.
 const SPEC: &str = "{quota: {maxBytes: 512Mi}}";
-/// Both bulks at once are more than an operator sends to an API server that others need too, and than it may hold.
-const ROOM: [&str; 6] =
-    ["--pace-bytes-per-second", "0", "--pace-writes-per-second", "0", "--budget-bytes", "1Gi"];
+/// Both bulks at once are more than an operator may hold, and than it sends to an API server that others need too.
+const ROOM: [&str; 2] = ["--budget-bytes", "1Gi"];
 /// 10,000 pairs whose values have 10 KB each: as many as there may be.
 fn many() -> Vec<Bytes> {
     let value = "v".repeat(10_000);
@@ -116,7 +115,7 @@ async fn a_bulk_of_100_mb_takes_a_bounded_memory_through_an_edge_of_the_developm
 
 /// An operator with a KvNamespace that has room for both bulks.
 async fn cluster() -> (Scenario, Namespace) {
-    let scenario = Scenario::start(&ROOM).await.unwrap();
+    let scenario = Scenario::start(&[ROOM, UNPACED].concat()).await.unwrap();
     scenario.apply_ready(SPEC).await.unwrap();
     let namespace = Namespace::new(scenario.namespace.name(), "settings").unwrap();
     (scenario, namespace)

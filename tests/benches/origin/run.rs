@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::ValueEnum;
 use nearkv_tests::bench::{cpu_time, etcd_bytes};
-use nearkv_tests::nearkv::Server;
+use nearkv_tests::nearkv::{Server, UNPACED};
 use nearkv_tests::{ControlPlane, Options, TestNamespace};
 use tokio::time::Instant;
 
@@ -15,9 +15,6 @@ use crate::filling::{FILLERS, fill, lengthen_the_log};
 pub(crate) const VALUE_BYTES: usize = 288;
 /// Keys that are there before anything is measured.
 pub(crate) const KEYS: u64 = 100_000;
-/// No pacing at all.
-const UNPACED: [&str; 2] = ["--pace-bytes-per-second=0", "--pace-writes-per-second=0"];
-
 /// Room for the garbage of a grace at full speed.
 const ROOMY: [&str; 2] = ["--budget-bytes=8Gi", "--budget-objects=2000000"];
 /// A grace that ends within the measurement, so that collection is measured too. Only without pacing: the pages of a

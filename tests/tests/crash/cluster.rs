@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nearkv_tests::nearkv::Server;
+use nearkv_tests::nearkv::{Server, UNPACED};
 use nearkv_tests::reach::{objects_in_cluster, reach};
 use nearkv_tests::rounds::Rounds;
 use nearkv_tests::{Result, Scenario, eventually};
@@ -11,38 +11,60 @@ use tokio::time::sleep;
 
 use crate::ROUNDS;
 
-/// Short against a round's length times their number: objects left behind by a kill are collected
-/// while later rounds write, which is when a collector could go wrong.
-const FLAGS: [&str; 2] = ["--garbage-grace", "10"];
+/// Short against a stretch of rounds: what a kill leaves behind is deleted while later rounds write, which is when a
+/// collector could go wrong.
+const GARBAGE_GRACE: [&str; 2] = ["--garbage-grace", "5"];
+
+/// Who is killed in each round of a stretch.
+#[derive(Clone, Copy, Debug)]
+enum Victims {
+    /// The operator that holds the Lease, so that nobody collects: it has seen nothing for a whole grace.
+    Maintainer,
+    /// The one that does not.
+    Other,
+    /// At the same moment.
+    Both,
+}
+
+/// In this order the maintainer lives through every second stretch, and garbage never grows for longer than one.
+const STRETCHES: [Victims; 5] =
+    [Victims::Other, Victims::Maintainer, Victims::Other, Victims::Both, Victims::Other];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_operators_lose_no_acknowledged_write_and_leave_no_garbage() {
-    let mut scenario = Scenario::start(&FLAGS).await.unwrap();
+    let mut scenario = Scenario::start(&[GARBAGE_GRACE, UNPACED].concat()).await.unwrap();
     scenario.apply_ready("{}").await.unwrap();
     let mut other = scenario.another_operator(2).await.unwrap();
     let mut rounds = Rounds::new(vec![scenario.settings(&scenario.operator), scenario.settings(&other)]);
     rounds.judge().await.unwrap();
 
-    for round in 1..=ROUNDS {
-        let which = rounds.choose(3);
-        let (until_kill, until_restart) =
-            (rounds.moment(Duration::from_millis(1_200)), rounds.moment(Duration::from_millis(300)));
-        let mut killed: Vec<&mut Server> = match which {
-            0 => vec![&mut scenario.operator],
-            1 => vec![&mut other],
-            _ => vec![&mut scenario.operator, &mut other],
-        };
-        let disturb = async {
-            sleep(until_kill).await;
-            killed.iter_mut().try_for_each(|operator| operator.process.kill())?;
-            sleep(until_restart).await;
-            killed.iter_mut().try_for_each(|operator| operator.restart())?;
-            for operator in &mut killed {
-                operator.wait_until_ready().await?;
-            }
-            Ok(())
-        };
-        rounds.round(disturb).await.unwrap_or_else(|error| panic!("round {round}: {error:?}"));
+    for (stretch, victims) in STRETCHES.into_iter().enumerate() {
+        for round in 1..=ROUNDS as usize / STRETCHES.len() {
+            let (until_kill, until_restart) =
+                (rounds.moment(Duration::from_millis(1_200)), rounds.moment(Duration::from_millis(300)));
+            let mut killed: Vec<&mut Server> = match victims {
+                Victims::Maintainer => vec![&mut scenario.operator],
+                Victims::Other => vec![&mut other],
+                Victims::Both => vec![&mut scenario.operator, &mut other],
+            };
+            let disturb = async {
+                sleep(until_kill).await;
+                killed.iter_mut().try_for_each(|operator| operator.process.kill())?;
+                sleep(until_restart).await;
+                killed.iter_mut().try_for_each(|operator| operator.restart())?;
+                for operator in &mut killed {
+                    operator.wait_until_ready().await?;
+                }
+                Ok(())
+            };
+            let outcome = rounds.round(disturb).await;
+            outcome
+                .unwrap_or_else(|error| panic!("stretch {stretch}, {victims:?}, round {round}: {error:?}"));
+        }
+        if let Victims::Other = victims {
+            let deleted = deleted_by(&scenario.operator).await.unwrap();
+            assert!(deleted > 0.0, "stretch {stretch}: nothing was collected while the rounds wrote");
+        }
     }
     println!("{:?}", rounds.total());
 
@@ -54,6 +76,12 @@ async fn killed_operators_lose_no_acknowledged_write_and_leave_no_garbage() {
     rounds.judge().await.unwrap();
     other.stop().await.unwrap();
     scenario.end().await.unwrap();
+}
+
+/// What this process has collected since it started.
+async fn deleted_by(maintainer: &Server) -> Result<f64> {
+    let metrics = maintainer.metrics().await?;
+    metrics.value(r#"nearkv_origin_store_requests_total{lane="maintenance",verb="delete",result="ok"}"#)
 }
 
 async fn no_garbage_is_left(scenario: &Scenario) -> Result<()> {
