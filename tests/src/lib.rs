@@ -13,6 +13,7 @@ pub mod error;
 pub mod eventually;
 pub mod folders;
 pub mod http;
+pub mod install;
 mod kubeconfig;
 pub mod kubectl;
 pub mod kv;

@@ -1,19 +1,13 @@
 //! The usual start of a test: the CRDs applied, a Kubernetes namespace, an operator for it; then a
 //! KvNamespace and edges as the test needs them.
 
-use std::path::Path;
-
-use tokio::sync::OnceCell;
-
 use crate::control_plane::ControlPlane;
 use crate::error::Result;
 use crate::eventually::eventually;
+use crate::install::install_crds;
 use crate::kv::Kv;
 use crate::namespace::TestNamespace;
 use crate::nearkv::Server;
-
-/// The generated CRDs, as they are checked in.
-const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds");
 
 /// A Kubernetes namespace with an operator of its own.
 #[derive(Debug)]
@@ -121,18 +115,4 @@ impl Scenario {
 /// The manifest of a KvNamespace.
 pub fn kv_namespace(name: &str, spec: &str) -> String {
     format!("apiVersion: nearkv.dev/v1alpha1\nkind: KvNamespace\nmetadata: {{name: {name}}}\nspec: {spec}\n")
-}
-
-/// `kubectl apply` of the CRDs, once for all tests of a process.
-pub async fn install_crds(control_plane: &ControlPlane) -> Result<()> {
-    static INSTALLED: OnceCell<()> = OnceCell::const_new();
-    INSTALLED
-        .get_or_try_init(async || {
-            let crds = Path::new(CRDS).display().to_string();
-            control_plane.kubectl().run(&["apply", "-f", &crds]).await?;
-            let established = ["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds];
-            control_plane.kubectl().run(&established).await.map(|_| ())
-        })
-        .await
-        .copied()
 }

@@ -7,7 +7,7 @@
 )]
 
 use nearkv_operator::api::{ByteSize, manifests};
-use nearkv_tests::scenario::install_crds;
+use nearkv_tests::install::install_crds;
 use nearkv_tests::{ControlPlane, TestNamespace};
 
 async fn namespace_with_crd() -> TestNamespace {

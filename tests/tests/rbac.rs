@@ -9,12 +9,11 @@
 use std::time::Duration;
 
 use nearkv_tests::binaries::Binaries;
+use nearkv_tests::install::{install_crds, install_rbac};
 use nearkv_tests::kv::Kv;
 use nearkv_tests::ports::free_port;
-use nearkv_tests::scenario::{install_crds, kv_namespace};
+use nearkv_tests::scenario::kv_namespace;
 use nearkv_tests::{ControlPlane, Program, eventually};
-
-const RBAC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/rbac.yaml");
 
 /// The kubeconfig of the administrator, with the ServiceAccount's token in place of the other.
 async fn kubeconfig(control_plane: &ControlPlane, folder: &std::path::Path) -> String {
@@ -36,7 +35,7 @@ async fn the_documented_permissions_are_all_that_the_operator_needs() {
         return;
     }
     install_crds(control_plane).await.unwrap();
-    control_plane.kubectl().run(&["apply", "-f", RBAC]).await.unwrap();
+    install_rbac(control_plane).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = kubeconfig(control_plane, folder.path()).await;
 

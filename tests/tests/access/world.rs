@@ -4,11 +4,10 @@
 use std::path::PathBuf;
 
 use nearkv_tests::folders::new_folder;
+use nearkv_tests::install::install_rbac;
 use nearkv_tests::kv::{Answer, Kv};
 use nearkv_tests::nearkv::Server;
 use nearkv_tests::{Scenario, eventually};
-
-const RBAC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/rbac.yaml");
 
 /// Remembered for so short a time that a test can wait for it.
 const FLAGS: [&str; 4] = ["--auth=on", "--auth-allowed-seconds=2", "--auth-refused-seconds=1", "--log=trace"];
@@ -28,7 +27,7 @@ impl World {
         let scenario = Scenario::start(&flags).await.unwrap();
         let account = scenario.namespace.name().to_owned();
         // Roles of the whole cluster are the same for all tests; those of the operator itself are not used here.
-        scenario.control_plane.kubectl().run(&["apply", "-f", RBAC]).await.unwrap();
+        install_rbac(scenario.control_plane).await.unwrap();
         let mut tokens = Vec::new();
         let edge_token = service_account(&scenario, "edge").await;
         let subject = format!("--serviceaccount={account}:edge");
