@@ -80,7 +80,9 @@ impl Space {
             (Some(now), Some(before)) => now != before,
             (Some(_), None) => false,
         };
-        let suspects: HashSet<ObjectName> = self.parts(&view).into_iter().filter(changed).collect();
+        let mut suspects: HashSet<ObjectName> = self.parts(&view).into_iter().filter(changed).collect();
+        // What was altered before this process has seen it first.
+        suspects.extend(std::mem::take(&mut *self.doubted.lock()));
         *seen = listed;
         if suspects.is_empty() {
             return Ok(());

@@ -130,9 +130,9 @@ impl Space {
         if attempt.is_aged(&*self.context.clock, most) {
             *attempt = Attempt::default();
         }
-        let forgotten = self.writers.forgettable(&base.root, &self.context.process);
+        let forgotten = self.writers.forgettable(&base.root, &self.writer);
         let signature = Signature {
-            process: &self.context.process,
+            writer: &self.writer,
             batch: self.next_batch(),
             at: self.context.clock.now().0,
             forgotten: &forgotten,
@@ -268,9 +268,9 @@ impl Space {
         }
     }
 
-    /// Whether another process has committed since this one did.
+    /// Whether somebody else has committed since this one did.
     fn others_wrote(&self, base: &Snapshot) -> bool {
-        let own = base.root.writers.get(&self.context.process).map_or(0, |writer| writer.version);
+        let own = base.root.writers.get(&self.writer).map_or(0, |writer| writer.version);
         own != 0 && base.root.writers.values().any(|writer| writer.version > own)
     }
 }

@@ -24,8 +24,6 @@ pub(super) struct Context {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<Random>,
     pub(super) settings: Settings,
-    /// This process among the writers of a root.
-    pub(super) process: String,
     pub(super) changes: broadcast::Sender<Namespace>,
     /// What this process may send to the store.
     pub(super) pace: Arc<Pace>,
@@ -56,7 +54,6 @@ impl Context {
             store: store_of(Lane::Commit),
             counters,
             pace,
-            process: random.hex128(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             budget: Arc::new(Budget::new(settings.budget_bytes, settings.budget_objects)),
             chunks: ChunkCache::new(CHUNK_CACHE_BYTES),

@@ -18,6 +18,7 @@ use super::{
     upkeep::{AmendError, Ground, Snapshot as View, Upkeep},
     workshop::Workshop,
 };
+use crate::store::ObjectName;
 
 impl View for Snapshot {
     fn root(&self) -> &Root {
@@ -65,6 +66,10 @@ impl Ground for Space {
 
     async fn changed(&self) {
         self.moved.notified().await;
+    }
+
+    fn doubt(&self, object: &ObjectName) {
+        self.doubted.lock().insert(object.clone());
     }
 }
 

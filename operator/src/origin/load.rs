@@ -64,7 +64,16 @@ impl LoadError {
     /// Whether the object itself is at fault, as opposed to the store that could not be asked.
     #[must_use]
     pub(super) fn is_damage(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Damaged { .. })
+        self.damaged().is_some()
+    }
+
+    /// The object, if it is itself at fault.
+    #[must_use]
+    pub(super) fn damaged(&self) -> Option<&ObjectName> {
+        match self {
+            Self::Missing { object, .. } | Self::Damaged { object, .. } => Some(object),
+            Self::Store { .. } => None,
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Next {
 /// Who commits, and which entry it leaves among the root's writers.
 #[derive(Debug)]
 pub(super) struct Signature<'a> {
-    pub(super) process: &'a str,
+    pub(super) writer: &'a str,
     pub(super) batch: u64,
     /// The writer's clock, in ms.
     pub(super) at: u64,
@@ -106,9 +106,9 @@ pub(super) fn line(record: &Record) -> String {
 }
 
 fn sign(root: &mut Root, signature: &Signature<'_>) {
-    let Signature { process, batch, at, forgotten } = *signature;
-    root.writers.retain(|process, _| !forgotten.contains(process));
-    root.writers.insert(process.to_owned(), Writer { batch, version: root.version, at });
+    let Signature { writer, batch, at, forgotten } = *signature;
+    root.writers.retain(|other, _| !forgotten.contains(other));
+    root.writers.insert(writer.to_owned(), Writer { batch, version: root.version, at });
 }
 
 /// Moves all records out of the root, into segments of up to 64 KiB.

@@ -92,7 +92,7 @@ impl Space {
         if root.incarnation != swap.root.incarnation {
             return Look::Lost;
         }
-        let own = root.writers.get(&self.context.process);
+        let own = root.writers.get(&self.writer);
         if own.is_some_and(|own| own.batch == swap.batch) {
             return if *root == *swap.root {
                 Look::Settled(Outcome::Committed(Some(object.meta.clone())))

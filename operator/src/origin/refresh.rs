@@ -178,7 +178,9 @@ impl Space {
         object: Object,
         at: Instant,
     ) -> Result<Arc<Snapshot>, Error> {
-        let replaces = old.is_none();
+        // Another life of the data takes the place of whatever is there. Within one, something newer may have been
+        // committed by the time that this is loaded.
+        let replaces = self.view().is_some_and(|view| view.root.incarnation != root.incarnation);
         let failed = |error| unavailable("failed to read a part of the data").with_source(error);
         let loaded = match self.advance(old.as_deref(), root.clone(), &object.meta, Loss::Fails).await {
             Err(error) if error.is_damage() => {

@@ -2,6 +2,7 @@
 //! Readers take the snapshot without a lock; whoever has a newer one publishes it here.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -37,6 +38,7 @@ use super::{
     workshop::Workshop,
     writers::Writers,
 };
+use crate::store::ObjectName;
 
 /// A configured KvNamespace.
 pub(super) struct Space {
@@ -55,7 +57,12 @@ pub(super) struct Space {
     pub(super) applying: tokio::sync::Mutex<()>,
     pub(super) underway: Underway,
     pub(super) writers: Writers,
+    /// This space among the writers of a root. Not the process: another life of the KvNamespace, which may have the same
+    /// data, counts its batches anew, while those of this one may still be under way.
+    pub(super) writer: String,
     batches: AtomicU64,
+    /// Parts that the upkeep has found lost or altered. For the audit.
+    pub(super) doubted: Mutex<HashSet<ObjectName>>,
     /// The snapshot is another one. For the upkeep.
     pub(super) moved: Notify,
     /// The configuration is another one. For the upkeep.
@@ -81,7 +88,9 @@ impl Space {
             applying: tokio::sync::Mutex::default(),
             underway: Underway::default(),
             writers: Writers::default(),
+            writer: context.random.hex128(),
             batches: AtomicU64::new(0),
+            doubted: Mutex::default(),
             moved: Notify::new(),
             reconfigured: Notify::new(),
             closed: CancellationToken::new(),
@@ -145,7 +154,7 @@ impl Space {
     }
 
     /// Makes a snapshot the one that readers see, unless they see a later one already. `force` where a read of the
-    /// root has confirmed that this one is the truth, whatever was seen before.
+    /// root has confirmed that this one is of another life of the data, whatever was seen before.
     pub(super) fn publish(&self, snapshot: Arc<Snapshot>, force: bool) -> Arc<Snapshot> {
         let standing = self.standing.lock();
         let present = self.view.load_full();

@@ -21,6 +21,7 @@ use super::{
     pages::PageEntry,
     workshop::Workshop,
 };
+use crate::store::ObjectName;
 
 pub(super) use error::{AmendError, UpkeepError};
 
@@ -62,6 +63,10 @@ pub(super) trait Ground: Send + Sync + 'static {
 
     /// Resolves when the root may have changed since the last call.
     async fn changed(&self);
+
+    /// Takes note that this object is not what the root says of it, or not there. Either the root has moved on, or it is
+    /// lost.
+    fn doubt(&self, object: &ObjectName);
 }
 
 /// What one look at a KvNamespace has done.
@@ -108,26 +113,27 @@ impl Upkeep {
         loop {
             let tended = async {
                 let is_maintainer = *maintainer.borrow_and_update();
-                self.tend(is_maintainer).await?;
+                let tended = self.tend(is_maintainer).await.map(drop);
                 if !is_maintainer {
                     // Sightings must be its own, without a gap.
                     self.collector.forget();
                 }
-                self.collect_if_due(is_maintainer).await
+                // What stands in the way of a fold does not stop the collector, which sets the time of its next round.
+                [tended, self.collect_if_due(is_maintainer).await]
             };
-            let outcome = tokio::select! {
+            let outcomes = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                outcome = tended => outcome,
+                outcomes = tended => outcomes,
             };
-            let pause = match outcome {
-                Ok(()) => Duration::ZERO,
-                Err(UpkeepError::Amend(AmendError::Stopped)) => return,
-                Err(error) => {
-                    self.say(&error);
-                    PAUSE_AFTER_FAILURE
+            let mut pause = Duration::ZERO;
+            for error in outcomes.into_iter().filter_map(Result::err) {
+                if matches!(error, UpkeepError::Amend(AmendError::Stopped)) {
+                    return;
                 }
-            };
+                self.say(&error);
+                pause = PAUSE_AFTER_FAILURE;
+            }
             let look = Instant::now() + LOOK_EVERY;
             tokio::select! {
                 biased;
@@ -284,7 +290,13 @@ impl Upkeep {
         Ok(manifest)
     }
 
+    /// Logs what went wrong, and has the object looked at that is at fault.
     fn say(&self, error: &UpkeepError) {
+        if let UpkeepError::Load(error) = error
+            && let Some(object) = error.damaged()
+        {
+            self.ground.doubt(object);
+        }
         let (namespace, error) = (&self.workshop.drafter.namespace, error as &dyn std::error::Error);
         tracing::warn!(%namespace, error, "upkeep failed");
     }

@@ -12,7 +12,7 @@ use super::{
     settings::{WRITER_KEPT, WRITERS_MOST},
 };
 
-/// The last batch of each process, and when it was first seen.
+/// The last batch of each writer, and when it was first seen.
 #[derive(Default)]
 pub(super) struct Writers(Mutex<HashMap<String, (u64, Instant)>>);
 
@@ -20,26 +20,26 @@ impl Writers {
     /// Takes in what a root remembers.
     pub(super) fn observe(&self, root: &Root) {
         let mut seen = self.0.lock();
-        seen.retain(|process, _| root.writers.contains_key(process));
-        for (process, Writer { batch, .. }) in &root.writers {
-            match seen.get(process) {
+        seen.retain(|writer, _| root.writers.contains_key(writer));
+        for (writer, Writer { batch, .. }) in &root.writers {
+            match seen.get(writer) {
                 Some((known, _)) if known == batch => {}
                 _ => {
-                    seen.insert(process.clone(), (*batch, Instant::now()));
+                    seen.insert(writer.clone(), (*batch, Instant::now()));
                 }
             }
         }
     }
 
-    /// The writers of a root, other than this `process`, that may be forgotten: those that were seen unchanged for
+    /// The writers of a root, other than `own`, that may be forgotten: those that were seen unchanged for
     /// the whole time, by the monotonic clock; and the oldest of too many.
-    pub(super) fn forgettable(&self, root: &Root, process: &str) -> Vec<String> {
+    pub(super) fn forgettable(&self, root: &Root, own: &str) -> Vec<String> {
         let seen = self.0.lock();
         let unchanged = |name: &String, writer: &Writer| {
             seen.get(name)
                 .is_some_and(|(batch, since)| *batch == writer.batch && since.elapsed() >= WRITER_KEPT)
         };
-        let others = || root.writers.iter().filter(|(name, _)| *name != process);
+        let others = || root.writers.iter().filter(|(name, _)| *name != own);
         let mut forgotten: Vec<String> =
             others().filter(|(name, writer)| unchanged(name, writer)).map(|(name, _)| name.clone()).collect();
         let mut left: Vec<_> = others().filter(|(name, _)| !forgotten.contains(name)).collect();

@@ -28,7 +28,8 @@ pub struct Root {
     pub swap: u64,
     /// How many of these were the collector's, made only to invalidate commits in preparation.
     pub sweep: u64,
-    /// Each process's last committed batch, kept at least 10 minutes: it settles unknown outcomes.
+    /// The last committed batch of each writer, a process in one life of the KvNamespace; kept at least 10 minutes: it
+    /// settles unknown outcomes.
     pub writers: BTreeMap<String, Writer>,
     /// The declaration in force.
     pub declared: Option<DeclaredMark>,
@@ -40,11 +41,11 @@ pub struct Root {
     pub records: Vec<Record>,
 }
 
-/// The last batch that a process has committed.
+/// The last batch that a writer has committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Writer {
-    /// Counted by the process from 1.
+    /// Counted by the writer from 1.
     pub batch: u64,
     /// The version of the batch's last record.
     pub version: u64,

@@ -1,6 +1,6 @@
 //! Invariant 7: no root, no guess.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use nearkv::Reason;
 use tokio::time::sleep;
@@ -8,7 +8,10 @@ use tokio::time::sleep;
 use super::rig::{Process, config, reason, root_object, settings};
 use crate::{
     origin::{Birth, Settings, format::root_name},
-    store::{Draft, ObjectName, simulated::Simulated},
+    store::{
+        Draft, ObjectName,
+        simulated::{Faults, Simulated},
+    },
 };
 
 #[tokio::test(start_paused = true)]
@@ -193,6 +196,34 @@ async fn invariant_7_a_lost_part_is_written_again_from_memory() {
     }
 }
 
+/// The audit knows only what has changed since its own first look.
+#[tokio::test(start_paused = true)]
+async fn invariant_7_a_part_that_was_altered_before_the_first_audit_is_written_again_when_it_is_needed() {
+    let store = Simulated::new(12);
+    let process = Process::start(&store, 1).await;
+    // So that what follows is folded, and not soon replaced by a checkpoint.
+    fill(&process).await;
+    process.stop().await;
+    let process = Process::start(&store.client(), 2).await;
+    process.origin.set_maintainer(true);
+    let write = async |from: u64| {
+        for n in from..from + 20 {
+            process.put(&format!("later-{n:02}"), &"v".repeat(3500)).await.unwrap();
+        }
+    };
+    write(0).await;
+    let segment = reached(&process, "log").pop().unwrap();
+    store.world().tamper(&segment, |object| {
+        object.content.text.values_mut().for_each(|text| text.push('x'));
+    });
+    write(20).await;
+    let keys = process.keys().await;
+    sleep(Duration::from_secs(120)).await;
+    let next = Process::start(&store.client(), 3).await;
+    assert_eq!(next.health().as_str(), "Ready");
+    assert_eq!(next.keys().await, keys);
+}
+
 #[tokio::test(start_paused = true)]
 async fn invariant_7_a_damaged_page_is_limited_to_its_key_range_and_repaired_on_demand() {
     let store = Simulated::new(10);
@@ -224,4 +255,39 @@ async fn invariant_7_a_damaged_page_is_limited_to_its_key_range_and_repaired_on_
     });
     process.reaches("Ready").await;
     assert_eq!(process.keys().await.len(), 1500);
+}
+
+/// What is damaged is read again and again, since it may have been put back; writes to other keys go on.
+#[tokio::test(start_paused = true)]
+async fn invariant_7_damaged_data_read_again_do_not_take_the_place_of_what_was_committed_meanwhile() {
+    let store = Simulated::new(11);
+    let process = Process::start(&store, 1).await;
+    fill(&process).await;
+    let page = reached(&process, "page").remove(0);
+    process.kill();
+    store.world().tamper(&page, |object| {
+        object.content.text.get_mut("entries").unwrap().push('\n');
+    });
+    let process = Process::start(&store.client(), 2).await;
+    process.reaches("PartDamaged").await;
+    let slow = Duration::from_millis(500);
+    process.store.set_faults(Faults { latency: slow..slow * 2, deadline: slow * 20, ..Faults::NONE });
+    let space = process.origin.space(&settings()).unwrap();
+    for moment in 0..40 {
+        let reader = Arc::clone(&space);
+        let reading = tokio::spawn(async move { reader.refresh().await.map(drop) });
+        sleep(slow * moment).await;
+        let value = moment.to_string();
+        process.put("later", &value).await.unwrap();
+        for finished in [false, true] {
+            assert_eq!(
+                process.get("later").await.unwrap().as_deref(),
+                Some(&*value),
+                "moment {moment}, {finished}"
+            );
+            while !reading.is_finished() {
+                sleep(slow / 10).await;
+            }
+        }
+    }
 }

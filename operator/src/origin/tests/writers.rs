@@ -6,10 +6,10 @@ use futures::future::join_all;
 use nearkv::{Condition, GetOptions, Kv, Lookup, PutOptions, Reason};
 use tokio::time::sleep;
 
-use super::rig::{Process, key, reason, root, settings};
+use super::rig::{Process, config, key, reason, root, settings};
 use crate::{
-    origin::Settings,
-    store::simulated::{Action, Fate, Link, Simulated},
+    origin::{Birth, DeletionPolicy, NamespaceConfig, Settings},
+    store::simulated::{Action, Fate, Faults, Link, Simulated},
 };
 
 #[tokio::test(start_paused = true)]
@@ -57,6 +57,36 @@ async fn invariant_5_while_the_store_is_away_the_answer_is_unknown_or_says_that_
     sleep(Duration::from_secs(60)).await;
     process.put("l", "v").await.unwrap();
     assert_eq!(process.keys().await.len() as u64, root(&store).version);
+}
+
+/// What it then finds in the root under its name is another write, which was acknowledged long ago.
+#[tokio::test(start_paused = true)]
+async fn invariant_5_a_process_that_serves_a_kvnamespace_again_does_not_take_an_earlier_batch_for_one_of_now()
+{
+    let store = Simulated::new(14);
+    let (a, b) = (
+        Process::idle(&store, 1, Settings::default()),
+        Process::idle(&store.client(), 2, Settings::default()),
+    );
+    let retain = |uid| NamespaceConfig { deletion_policy: DeletionPolicy::Retain, ..config(uid) };
+    for uid in ["u1", "u2"] {
+        for process in [&a, &b] {
+            process.origin.forget(&settings(), "u1");
+            process.origin.configure(retain(uid));
+            process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+        }
+        if uid == "u1" {
+            a.put("k", "of the first life").await.unwrap();
+        }
+    }
+    a.store.set_faults(Faults { watch_delay: Duration::from_secs(5), ..Faults::NONE });
+    b.put("other", "v").await.unwrap();
+    // It has not heard of that when it sends its own.
+    a.store.order(Action::Replace, Fate::FailedBefore);
+    let version = a.put("k", "of the second life").await.unwrap();
+    assert_eq!(a.get("k").await.unwrap().as_deref(), Some("of the second life"));
+    assert_eq!(root(&store).version, version.number);
+    assert_eq!(version.number, 3);
 }
 
 #[tokio::test(start_paused = true)]

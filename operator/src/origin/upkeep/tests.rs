@@ -167,6 +167,35 @@ async fn upkeep_gets_through_a_store_that_fails_now_and_then() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn upkeep_that_meets_a_damaged_segment_says_so_waits_before_it_tries_again_and_goes_on_collecting() {
+    let world = World::new(10).await;
+    while world.committer.state().root.segments.len() <= fold::FOLD_SEGMENTS {
+        let records = vec![world.put(1, 3500, None).await; 4];
+        world.committer.commit(records).await;
+    }
+    let segment = world.committer.state().root.segments[0].segment.clone();
+    let segment = ObjectName::new("a", &segment);
+    world.store.world().tamper(&segment, |object| {
+        object.content.text.values_mut().for_each(|text| text.push('x'));
+    });
+    let (_, garbage) = world.committer.workshop.segment(1, 1, "{\"delete\":\"x\"}\n".into());
+    world.store.create(&garbage).await.unwrap();
+    let client = world.store.client();
+    let mut upkeep = world.upkeep();
+    upkeep.workshop.store = Arc::new(client.clone());
+    let (_maintainer, is_maintainer) = watch::channel(true);
+    let shutdown = CancellationToken::new();
+    let tending = tokio::spawn(upkeep.run(is_maintainer, shutdown.clone()));
+    sleep(GRACE * 2).await;
+    shutdown.cancel();
+    tending.await.unwrap();
+    assert_eq!(*world.committer.doubted.lock(), [segment].into());
+    assert!(!world.present().contains(&garbage.name), "garbage is left");
+    let most = GRACE.as_secs() * 2 / PAUSE_AFTER_FAILURE.as_secs() * fold::FOLD_SEGMENTS as u64;
+    assert!(client.counters().reads <= most * 2, "{} reads", client.counters().reads);
+}
+
 /// The aim of design §6: at most 150 API writes per 1000 puts with 32 clients, all upkeep included.
 #[tokio::test(start_paused = true)]
 async fn a_thousand_puts_by_32_clients_cost_at_most_150_writes() {

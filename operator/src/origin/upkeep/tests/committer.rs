@@ -1,6 +1,6 @@
 //! The smallest committer that keeps the rules: one replica, no conflicts, no lost answers.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use imbl::OrdMap;
 use nearkv::{Incarnation, Key, Random};
@@ -51,6 +51,7 @@ pub(super) struct Committer {
     pub(super) swapping: tokio::sync::Mutex<()>,
     pub(super) changed: Notify,
     pub(super) trusted: Mutex<bool>,
+    pub(super) doubted: Mutex<HashSet<ObjectName>>,
 }
 
 impl Committer {
@@ -72,6 +73,7 @@ impl Committer {
             swapping: tokio::sync::Mutex::default(),
             changed: Notify::new(),
             trusted: Mutex::new(true),
+            doubted: Mutex::default(),
         })
     }
 
@@ -158,5 +160,9 @@ impl Ground for Committer {
 
     async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    fn doubt(&self, object: &ObjectName) {
+        self.doubted.lock().insert(object.clone());
     }
 }
