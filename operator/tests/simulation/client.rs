@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use crate::{
     judgement::{ended, fresh, holds},
+    plan::{LARGEST_BULK, Plan},
     sim::{Replica, Sim},
     value::{number_of, value_of},
 };
@@ -42,12 +43,17 @@ pub(crate) struct Client {
     pub(crate) written: Vec<Written>,
     /// Versions it has seen, for conditions.
     seen: Vec<(Key, Version)>,
+    /// The first of the keys that it writes and reads now: it goes through all of them.
+    at: u64,
+    /// Keys that it has put to delete them again soon.
+    tokens: Vec<Key>,
 }
 
 impl Client {
     pub(crate) fn new(sim: Arc<Sim>, number: u64) -> Self {
         let random = Random::seeded(sim.plan.seed.wrapping_mul(31).wrapping_add(number));
-        Self { sim, random, written: Vec::new(), seen: Vec::new() }
+        let at = random.below(sim.plan.keys);
+        Self { sim, random, written: Vec::new(), seen: Vec::new(), at, tokens: Vec::new() }
     }
 
     /// Lives through its operations.
@@ -56,26 +62,39 @@ impl Client {
             sleep(self.random.jitter(self.sim.plan.pause)).await;
             let slot = self.random.below(self.sim.plan.replicas as u64) as usize;
             let Some(replica) = self.sim.replica(slot) else { continue };
+            self.at += 1;
             match self.random.below(100) {
-                0..40 => self.put(&replica).await,
+                0..35 => self.put(&replica, self.key()).await,
+                35..40 => {
+                    let token = self.token();
+                    self.tokens.push(token.clone());
+                    self.put(&replica, token).await;
+                }
                 40..52 => self.delete(&replica).await,
-                52..60 => self.bulk(&replica).await,
-                60..90 => self.get(&replica).await,
-                _ => self.list(&replica).await,
+                90.. => self.list(&replica).await,
+                n if n < 52 + self.sim.plan.bulks => self.bulk(&replica).await,
+                _ => self.get(&replica).await,
             }
         }
         self.written
     }
 
     fn key(&self) -> Key {
-        Key::new(&format!("key-{:02}", self.random.below(self.sim.plan.keys))).unwrap()
+        let Plan { keys, near, .. } = self.sim.plan;
+        Key::new(&format!("key-{:03}", (self.at + self.random.below(near)) % keys)).unwrap()
+    }
+
+    /// A key of its own, anywhere between the others.
+    fn token(&self) -> Key {
+        let after = self.random.below(self.sim.plan.keys);
+        Key::new(&format!("key-{after:03}-{}", self.sim.number())).unwrap()
     }
 
     fn length(&self) -> usize {
         let below = |most| self.random.below(most) as usize;
         match self.random.below(1000) {
             n if n < self.sim.plan.long_values => 4 * 1024 + below(300_000),
-            n if n < 500 => 1000 + below(3000),
+            n if n < self.sim.plan.medium_values => 1000 + below(3000),
             _ => below(40),
         }
     }
@@ -92,8 +111,8 @@ impl Client {
         }
     }
 
-    async fn put(&mut self, replica: &Replica) {
-        let (key, length, number) = (self.key(), self.length(), self.sim.number());
+    async fn put(&mut self, replica: &Replica, key: Key) {
+        let (length, number) = (self.length(), self.sim.number());
         let expiration =
             (self.random.below(6) == 0).then(|| ExpirationRequest::Ttl(1 + self.random.below(60) as i64));
         let condition = self.condition(&key);
@@ -133,7 +152,8 @@ impl Client {
     }
 
     async fn delete(&mut self, replica: &Replica) {
-        let key = self.key();
+        let token = self.random.below(2 * self.tokens.len().max(1) as u64) as usize;
+        let key = if token < self.tokens.len() { self.tokens.swap_remove(token) } else { self.key() };
         let condition = self.condition(&key);
         let options = DeleteOptions { condition: condition.clone() };
         let start = self.begin(replica);
@@ -157,7 +177,8 @@ impl Client {
     }
 
     async fn bulk(&mut self, replica: &Replica) {
-        let count = 1 + self.random.below(if self.random.below(4) == 0 { 60 } else { 6 });
+        let count =
+            1 + self.random.below(if self.random.below(4) == 0 { LARGEST_BULK } else { self.sim.plan.bulk });
         let (mut puts, mut mutations, mut last) = (Vec::new(), Vec::new(), BTreeMap::new());
         for _ in 0..count {
             let key = self.key();
@@ -244,8 +265,8 @@ impl Client {
     }
 
     async fn list(&mut self, replica: &Replica) {
-        let mut options =
-            ListOptions { limit: Some(1 + self.random.below(8) as usize), ..ListOptions::default() };
+        let limit = 1 + self.random.below((self.sim.plan.keys / 8).max(8)) as usize;
+        let mut options = ListOptions { limit: Some(limit), ..ListOptions::default() };
         loop {
             let start = self.begin(replica);
             let Some(Ok(Answer { body, state })) =

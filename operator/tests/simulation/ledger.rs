@@ -46,7 +46,9 @@ pub(crate) struct Ledger {
     /// Swaps of the root, and among them those that changed the manifest: what a history has exercised.
     pub(crate) swaps: u64,
     /// See `swaps`.
-    pub(crate) checkpoints: BTreeSet<String>,
+    pub(crate) manifests: BTreeSet<String>,
+    /// Those of them that name pages of a checkpoint of which not all are there.
+    pub(crate) stages: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -64,7 +66,8 @@ impl Ledger {
             violations: Vec::new(),
             now,
             swaps: 0,
-            checkpoints: BTreeSet::new(),
+            manifests: BTreeSet::new(),
+            stages: BTreeSet::new(),
         }
     }
 
@@ -80,8 +83,10 @@ impl Ledger {
         let is_root = name == root_name(&self.namespace);
         match change {
             Change::Applied(object) => {
-                self.objects.insert(name.clone(), Arc::clone(object));
+                let before = self.objects.insert(name.clone(), Arc::clone(object));
                 match (is_root, self.by_hand) {
+                    // Somebody has touched its labels, be it whole or not.
+                    (true, false) if before.is_some_and(|before| before.content == object.content) => {}
                     (true, false) => {
                         if let Err(wrong) = self.swapped(object) {
                             self.violations.push(format!("the root was swapped so that {wrong}"));
@@ -126,13 +131,13 @@ impl Ledger {
         let root = Root::decode(&object.content).map_err(|error| format!("it cannot be read: {error}"))?;
         let owner = object.meta.owner.as_ref().map(|owner| owner.id.clone());
         let incarnation = root.incarnation.to_string();
-        if self.current.as_ref().is_some_and(|(_, present)| *present == root) {
-            // Somebody has touched its labels.
-            return Ok(());
-        }
         let (state, log) = self.load(&root)?;
         self.swaps += 1;
-        self.checkpoints.extend(root.manifest.iter().map(|manifest| manifest.manifest.clone()));
+        let manifest = self.manifest(&root)?;
+        if manifest.pages.iter().any(|page| page.version > manifest.checkpoint) {
+            self.stages.extend(root.manifest.iter().map(|named| named.manifest.clone()));
+        }
+        self.manifests.extend(root.manifest.iter().map(|named| named.manifest.clone()));
         let before = self.current.replace((incarnation.clone(), root.clone()));
         let Some(life) = self.lives.get_mut(&incarnation) else {
             return self.begun(&root, incarnation, owner, state, before);

@@ -18,6 +18,7 @@ mod stored;
 mod value;
 
 use std::{
+    ops::AddAssign,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -41,8 +42,19 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 struct Told {
     swaps: u64,
     manifests: u64,
+    stages: u64,
     acknowledged: u64,
     unknown: u64,
+}
+
+impl AddAssign for Told {
+    fn add_assign(&mut self, other: Self) {
+        self.swaps += other.swaps;
+        self.manifests += other.manifests;
+        self.stages += other.stages;
+        self.acknowledged += other.acknowledged;
+        self.unknown += other.unknown;
+    }
 }
 
 fn tell(seed: u64, verbose: bool) -> Result<Told, String> {
@@ -74,6 +86,7 @@ async fn history(seed: u64, verbose: bool) -> Result<Told, String> {
     let written: Vec<_> = clients.join_all().await.into_iter().flatten().collect();
     fate.shutdown().await;
     let ended = ending::settle(&sim).await;
+    sim.end();
     let mut ledger = sim.ledger.lock();
     let mut wrong = std::mem::take(&mut ledger.violations);
     wrong.extend(ended.err());
@@ -88,7 +101,8 @@ async fn history(seed: u64, verbose: bool) -> Result<Told, String> {
     let count = |is: fn(&client::Ending) -> bool| written.iter().filter(|one| is(&one.ending)).count() as u64;
     Ok(Told {
         swaps: ledger.swaps,
-        manifests: ledger.checkpoints.len() as u64,
+        manifests: ledger.manifests.len() as u64,
+        stages: ledger.stages.len() as u64,
         acknowledged: count(|ending| matches!(ending, client::Ending::Done(_))),
         unknown: count(|ending| *ending == client::Ending::Unknown),
     })
@@ -114,12 +128,7 @@ fn every_promise_is_kept_in_every_history() {
                 return (sum, failures);
             }
             match catch_unwind(AssertUnwindSafe(|| tell(seed, false))) {
-                Ok(Ok(told)) => {
-                    sum.swaps += told.swaps;
-                    sum.manifests += told.manifests;
-                    sum.acknowledged += told.acknowledged;
-                    sum.unknown += told.unknown;
-                }
+                Ok(Ok(told)) => sum += told,
                 Ok(Err(wrong)) => failures.push((seed, wrong)),
                 Err(_) => failures.push((seed, "panicked".to_owned())),
             }
@@ -131,20 +140,18 @@ fn every_promise_is_kept_in_every_history() {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(one_thread)).collect();
         for thread in running {
             let (told, failed) = thread.join().unwrap();
-            all.swaps += told.swaps;
-            all.manifests += told.manifests;
-            all.acknowledged += told.acknowledged;
-            all.unknown += told.unknown;
+            all += told;
             failures.extend(failed);
         }
     });
     println!(
-        "{seeds} histories in {:.1} s: {} writes acknowledged, {} unknown, {} swaps, {} manifests",
+        "{seeds} histories in {:.1} s: {} writes acknowledged, {} unknown, {} swaps, {} manifests, {} of them stages",
         started.elapsed().as_secs_f64(),
         all.acknowledged,
         all.unknown,
         all.swaps,
-        all.manifests
+        all.manifests,
+        all.stages
     );
     failures.sort();
     for (seed, wrong) in failures.iter().take(10) {
@@ -159,6 +166,7 @@ fn every_promise_is_kept_in_every_history() {
     );
     // A history that shows nothing proves nothing.
     assert!(all.acknowledged > seeds && all.unknown > seeds / 20 && all.manifests > seeds / 20);
+    assert!(all.stages >= seeds / 200);
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -163,6 +163,11 @@ impl Sim {
         }
     }
 
+    /// Ends all processes: they hold this, and this holds them.
+    pub(crate) fn end(&self) {
+        (0..self.plan.replicas).for_each(|slot| self.crash(slot));
+    }
+
     fn settings(&self) -> Settings {
         Settings {
             grace: self.plan.grace,

@@ -27,7 +27,8 @@ impl Ledger {
         checked_lines(part, &self.part(name)?.content, sha256).map_err(|error| format!("{name}: {error}"))
     }
 
-    fn manifest(&self, root: &Root) -> Result<Manifest, String> {
+    /// What the manifest says that the root names.
+    pub(crate) fn manifest(&self, root: &Root) -> Result<Manifest, String> {
         let Some(reference) = &root.manifest else { return Ok(Manifest::default()) };
         let lines = self.lines(Part::Manifest, &reference.manifest, reference.sha256)?;
         let top = Top::decode(lines).map_err(|error| format!("{}: {error}", reference.manifest))?;
