@@ -4,10 +4,10 @@
 //! maintainer.
 
 mod error;
+mod ground;
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use nearkv::Clock;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -17,13 +17,12 @@ use super::{
     checkpoint::{self, Writing},
     collect::{Collected, Collector},
     fold,
-    format::{Manifest, ManifestRef, Root},
-    pages::PageEntry,
+    format::{Manifest, ManifestRef},
     workshop::Workshop,
 };
-use crate::store::ObjectName;
 
 pub(super) use error::{AmendError, UpkeepError};
+pub(super) use ground::{Ground, Snapshot};
 
 /// Longest time between two looks at a KvNamespace that nothing wakes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -36,38 +35,6 @@ const ROUNDS_PER_GRACE: u32 = 4;
 /// After this share of the grace the pages of a checkpoint that are written by then are named: past half of it no root may
 /// name them.
 const STAGE_AFTER: u32 = 4;
-
-/// One state of a KvNamespace, as upkeep needs it.
-pub(super) trait Snapshot: Send + Sync + 'static {
-    /// The root that the state belongs to.
-    fn root(&self) -> &Root;
-    /// All entries in key order, ended ones included.
-    fn entries(&self) -> Box<dyn Iterator<Item = PageEntry<'_>> + Send + '_>;
-    /// How many entries there are.
-    fn keys(&self) -> u64;
-    /// The manifest that the root names, if memory happens to know what it says.
-    fn manifest(&self) -> Option<Arc<Manifest>>;
-}
-
-/// The engine, as upkeep needs it.
-#[async_trait]
-pub(super) trait Ground: Send + Sync + 'static {
-    /// The newest snapshot; `None` unless the data can be trusted (no root, no guess).
-    fn snapshot(&self) -> Option<Arc<dyn Snapshot>>;
-
-    /// Has the committer swap the root, amended, and answers the state at that root or a later one.
-    ///
-    /// # Errors
-    /// [`AmendError`]; then the root does not have the change, unless the outcome is unknown.
-    async fn amend(&self, amendment: Amendment) -> Result<Arc<dyn Snapshot>, AmendError>;
-
-    /// Resolves when the root may have changed since the last call.
-    async fn changed(&self);
-
-    /// Takes note that this object is not what the root says of it, or not there. Either the root has moved on, or it is
-    /// lost.
-    fn doubt(&self, object: &ObjectName);
-}
 
 /// What one look at a KvNamespace has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use nearkv::{
-    Answer, Clock, Condition, DeleteOptions, Error, ExpirationRequest, GetOptions, Key, Kv, ListOptions,
-    Lookup, Mutation, PutOptions, Random, Reason, Value, Version,
+    Answer, Clock, DeleteOptions, Error, ExpirationRequest, GetOptions, Key, Kv, ListOptions, Lookup,
+    Mutation, PutOptions, Random, Reason, Value, Version,
 };
 use nearkv_operator::origin::format::Record;
 use tokio::time::sleep;
 
 use crate::{
     judgement::{ended, fresh, holds},
-    plan::{LARGEST_BULK, Plan},
+    plan::LARGEST_BULK,
     sim::{Replica, Sim},
     value::{number_of, value_of},
 };
@@ -42,9 +42,9 @@ pub(crate) struct Client {
     pub(crate) random: Random,
     pub(crate) written: Vec<Written>,
     /// Versions it has seen, for conditions.
-    seen: Vec<(Key, Version)>,
+    pub(crate) seen: Vec<(Key, Version)>,
     /// The first of the keys that it writes and reads now: it goes through all of them.
-    at: u64,
+    pub(crate) at: u64,
     /// Keys that it has put to delete them again soon.
     tokens: Vec<Key>,
 }
@@ -77,38 +77,6 @@ impl Client {
             }
         }
         self.written
-    }
-
-    fn key(&self) -> Key {
-        let Plan { keys, near, .. } = self.sim.plan;
-        Key::new(&format!("key-{:03}", (self.at + self.random.below(near)) % keys)).unwrap()
-    }
-
-    /// A key of its own, anywhere between the others.
-    fn token(&self) -> Key {
-        let after = self.random.below(self.sim.plan.keys);
-        Key::new(&format!("key-{after:03}-{}", self.sim.number())).unwrap()
-    }
-
-    fn length(&self) -> usize {
-        let below = |most| self.random.below(most) as usize;
-        match self.random.below(1000) {
-            n if n < self.sim.plan.long_values => 4 * 1024 + below(300_000),
-            n if n < self.sim.plan.medium_values => 1000 + below(3000),
-            _ => below(40),
-        }
-    }
-
-    fn condition(&self, key: &Key) -> Option<Condition> {
-        match self.random.below(8) {
-            0 => Some(Condition::Absent),
-            1 => Some(Condition::Exists),
-            2 => {
-                let of_key: Vec<_> = self.seen.iter().rev().filter(|(seen, _)| seen == key).take(2).collect();
-                (!of_key.is_empty()).then(|| Condition::Versions(of_key.iter().map(|(_, v)| *v).collect()))
-            }
-            _ => None,
-        }
     }
 
     async fn put(&mut self, replica: &Replica, key: Key) {

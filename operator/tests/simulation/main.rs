@@ -6,6 +6,7 @@
 //! `NEARKV_SEED=n` tells one history again, line by line; `NEARKV_SEEDS=n` sets how many are told.
 #![allow(clippy::unwrap_used, reason = "all of this is a test, also what stands outside of its one function")]
 
+mod choice;
 mod client;
 mod ending;
 mod fate;

@@ -170,6 +170,19 @@ fn reached(process: &Process, part: &str) -> Vec<ObjectName> {
     names.into_iter().map(|name| ObjectName::new("team-a", name)).collect()
 }
 
+/// A process that finds its first page altered.
+async fn with_a_damaged_page(store: &Simulated) -> (Process, ObjectName) {
+    let process = Process::start(store, 1).await;
+    fill(&process).await;
+    let page = reached(&process, "page").remove(0);
+    process.kill();
+    store.world().tamper(&page, |object| {
+        object.content.text.get_mut("entries").unwrap().push('\n');
+    });
+    let process = Process::start(&store.client(), 2).await;
+    (process, page)
+}
+
 #[tokio::test(start_paused = true)]
 async fn invariant_7_a_lost_part_is_written_again_from_memory() {
     for part in ["page", "manifest", "log"] {
@@ -227,14 +240,7 @@ async fn invariant_7_a_part_that_was_altered_before_the_first_audit_is_written_a
 #[tokio::test(start_paused = true)]
 async fn invariant_7_a_damaged_page_is_limited_to_its_key_range_and_repaired_on_demand() {
     let store = Simulated::new(10);
-    let process = Process::start(&store, 1).await;
-    fill(&process).await;
-    let page = reached(&process, "page").remove(0);
-    process.kill();
-    store.world().tamper(&page, |object| {
-        object.content.text.get_mut("entries").unwrap().push('\n');
-    });
-    let process = Process::start(&store.client(), 2).await;
+    let (process, page) = with_a_damaged_page(&store).await;
     assert_eq!(process.health().as_str(), "PartDamaged");
     let (mut served, mut refused) = (0, 0);
     for n in 0..1500 {
@@ -261,14 +267,7 @@ async fn invariant_7_a_damaged_page_is_limited_to_its_key_range_and_repaired_on_
 #[tokio::test(start_paused = true)]
 async fn invariant_7_damaged_data_read_again_do_not_take_the_place_of_what_was_committed_meanwhile() {
     let store = Simulated::new(11);
-    let process = Process::start(&store, 1).await;
-    fill(&process).await;
-    let page = reached(&process, "page").remove(0);
-    process.kill();
-    store.world().tamper(&page, |object| {
-        object.content.text.get_mut("entries").unwrap().push('\n');
-    });
-    let process = Process::start(&store.client(), 2).await;
+    let (process, _) = with_a_damaged_page(&store).await;
     process.reaches("PartDamaged").await;
     let slow = Duration::from_millis(500);
     process.store.set_faults(Faults { latency: slow..slow * 2, deadline: slow * 20, ..Faults::NONE });

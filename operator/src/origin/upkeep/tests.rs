@@ -17,7 +17,7 @@ use crate::{
         format::Record,
         load::{Source, sources},
     },
-    store::{ObjectStore, simulated::Faults},
+    store::{ObjectName, ObjectStore, simulated::Faults},
 };
 
 use self::{

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use async_trait::async_trait;
 use imbl::OrdMap;
 use nearkv::{Incarnation, Key, Random};
 use parking_lot::Mutex;
@@ -11,10 +12,11 @@ use super::super::*;
 use crate::{
     origin::{
         budget::{Budget, Purpose},
-        format::{Drafter, PART_BYTES, Put, Record, encode_lines},
+        format::{Drafter, PART_BYTES, Put, Record, Root, encode_lines},
+        pages::PageEntry,
         settings::INLINE_ROOT_BYTES,
     },
-    store::{ObjectStore, Token, simulated::Simulated},
+    store::{ObjectName, ObjectStore, Token, simulated::Simulated},
 };
 
 /// What it has in memory.

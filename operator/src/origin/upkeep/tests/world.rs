@@ -15,7 +15,7 @@ use super::{
 use crate::{
     origin::{
         chunks::shelve,
-        format::{PageRef, Put, Record, SegmentRef, StoredValue, chunk_name, root_name},
+        format::{PageRef, Put, Record, Root, SegmentRef, StoredValue, chunk_name, root_name},
         load::{Loader, Source, sources},
     },
     store::{ObjectName, ObjectStore, simulated::Simulated},
