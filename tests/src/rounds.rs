@@ -50,11 +50,6 @@ impl Rounds {
         }
     }
 
-    /// A random choice below `bound`.
-    pub fn choose(&mut self, bound: usize) -> usize {
-        self.random.random_range(0..bound)
-    }
-
     /// A random time up to `most`.
     pub fn moment(&mut self, most: Duration) -> Duration {
         most.mul_f64(self.random.random_range(0.0..1.0))

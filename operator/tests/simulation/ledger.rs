@@ -131,9 +131,9 @@ impl Ledger {
         let root = Root::decode(&object.content).map_err(|error| format!("it cannot be read: {error}"))?;
         let owner = object.meta.owner.as_ref().map(|owner| owner.id.clone());
         let incarnation = root.incarnation.to_string();
-        let (state, log) = self.load(&root)?;
-        self.swaps += 1;
         let manifest = self.manifest(&root)?;
+        let (state, log) = self.load(&root, &manifest)?;
+        self.swaps += 1;
         if manifest.pages.iter().any(|page| page.version > manifest.checkpoint) {
             self.stages.extend(root.manifest.iter().map(|named| named.manifest.clone()));
         }

@@ -46,6 +46,11 @@ pub(crate) struct Plan {
     pub(crate) bulk: u64,
 }
 
+/// Both ends included.
+fn between(random: &Random, low: u64, high: u64) -> u64 {
+    low + random.below(high - low + 1)
+}
+
 /// Most writes of any bulk.
 pub(crate) const LARGEST_BULK: u64 = 60;
 
@@ -53,7 +58,7 @@ impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let random = Random::seeded(seed ^ 0x6e65_6172_6b76);
         let one_in = |n| random.below(n) == 0;
-        let between = |low: u64, high: u64| low + random.below(high - low + 1);
+        let between = |low, high| between(&random, low, high);
         let chance = |most: u64| if one_in(3) { 0 } else { random.below(most + 1) };
         let many = Faults::MANY;
         let faults = Faults {
@@ -102,7 +107,7 @@ impl Plan {
     /// So many data, and a store so slow, that the pages of a checkpoint take longer than a quarter of the grace: they are
     /// named in stages.
     fn large(self, random: &Random) -> Self {
-        let between = |low: u64, high: u64| low + random.below(high - low + 1);
+        let between = |low, high| between(random, low, high);
         let slow = Duration::from_millis(between(200, 500));
         Self {
             operations: between(100, 200) as usize,

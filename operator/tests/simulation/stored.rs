@@ -39,9 +39,12 @@ impl Ledger {
         top.with(&children?).map_err(|error| format!("{}: {error}", reference.manifest))
     }
 
-    /// All that a root says: the entries, and the records that are still in its log.
-    pub(crate) fn load(&self, root: &Root) -> Result<(Entries, BTreeMap<u64, Record>), String> {
-        let manifest = self.manifest(root)?;
+    /// All that a root with this manifest says: the entries, and the records that are still in its log.
+    pub(crate) fn load(
+        &self,
+        root: &Root,
+        manifest: &Manifest,
+    ) -> Result<(Entries, BTreeMap<u64, Record>), String> {
         let mut entries = Entries::new();
         for page in manifest.pages.iter() {
             let lines = self.lines(Part::Page, &page.page, page.sha256)?;
@@ -87,12 +90,14 @@ impl Ledger {
             reached.insert(ObjectName::new(self.namespace.account(), name));
         };
         named(&root_name(&self.namespace).name);
-        let manifest = self.manifest(root).unwrap_or_default();
+        let manifest = self.manifest(root);
+        let entries = manifest.as_ref().ok().and_then(|manifest| self.load(root, manifest).ok());
+        let manifest = manifest.unwrap_or_default();
         root.manifest.iter().for_each(|top| named(&top.manifest));
         manifest.children().for_each(|child| named(&child.manifest));
         manifest.pages.iter().for_each(|page| named(&page.page));
         manifest.segments.iter().chain(&root.segments).for_each(|segment| named(&segment.segment));
-        for (_, put) in self.load(root).map(|(entries, _)| entries).unwrap_or_default().values() {
+        for (_, put) in entries.iter().flat_map(|(entries, _)| entries.values()) {
             if let StoredValue::Chunked(chunks) = &put.value {
                 for index in 0..chunks.count {
                     named(&chunk_name(&self.namespace, &chunks.nonce, index).name);

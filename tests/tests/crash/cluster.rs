@@ -40,25 +40,13 @@ async fn killed_operators_lose_no_acknowledged_write_and_leave_no_garbage() {
 
     for (stretch, victims) in STRETCHES.into_iter().enumerate() {
         for round in 1..=ROUNDS as usize / STRETCHES.len() {
-            let (until_kill, until_restart) =
-                (rounds.moment(Duration::from_millis(1_200)), rounds.moment(Duration::from_millis(300)));
-            let mut killed: Vec<&mut Server> = match victims {
+            let killed: Vec<&mut Server> = match victims {
                 Victims::Maintainer => vec![&mut scenario.operator],
                 Victims::Other => vec![&mut other],
                 Victims::Both => vec![&mut scenario.operator, &mut other],
             };
-            let disturb = async {
-                sleep(until_kill).await;
-                killed.iter_mut().try_for_each(|operator| operator.process.kill())?;
-                sleep(until_restart).await;
-                killed.iter_mut().try_for_each(|operator| operator.restart())?;
-                for operator in &mut killed {
-                    operator.wait_until_ready().await?;
-                }
-                Ok(())
-            };
-            let outcome = rounds.round(disturb).await;
-            outcome
+            round_that_kills(&mut rounds, killed)
+                .await
                 .unwrap_or_else(|error| panic!("stretch {stretch}, {victims:?}, round {round}: {error:?}"));
         }
         if let Victims::Other = victims {
@@ -76,6 +64,23 @@ async fn killed_operators_lose_no_acknowledged_write_and_leave_no_garbage() {
     rounds.judge().await.unwrap();
     other.stop().await.unwrap();
     scenario.end().await.unwrap();
+}
+
+/// One round, in which these are killed at a random moment and started again.
+async fn round_that_kills(rounds: &mut Rounds, mut killed: Vec<&mut Server>) -> Result<()> {
+    let (until_kill, until_restart) =
+        (rounds.moment(Duration::from_millis(1_200)), rounds.moment(Duration::from_millis(300)));
+    let disturb = async {
+        sleep(until_kill).await;
+        killed.iter_mut().try_for_each(|operator| operator.process.kill())?;
+        sleep(until_restart).await;
+        killed.iter_mut().try_for_each(|operator| operator.restart())?;
+        for operator in &mut killed {
+            operator.wait_until_ready().await?;
+        }
+        Ok(())
+    };
+    rounds.round(disturb).await
 }
 
 /// What this process has collected since it started.
