@@ -21,8 +21,8 @@ use crate::{
     api::KvNamespace,
     catalog::{Follower, Scope},
     controller::{is_ending, namespace_of},
-    origin::{Health, Origin},
 };
+use nearkv_origin::{Health, Origin};
 
 /// The field manager of what REST writes.
 const MANAGER: &str = "nearkv-rest";

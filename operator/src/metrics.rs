@@ -19,7 +19,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::origin::Origin;
+use nearkv_origin::Origin;
 
 /// From a step that only looks, to one that waits for its turn at the API server.
 const STEP_SECONDS: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0];

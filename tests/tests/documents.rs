@@ -37,7 +37,7 @@ fn tests_of(folder: &Path, found: &mut BTreeSet<String>) {
 #[test]
 fn every_guarantee_names_tests_that_exist() {
     let mut known = BTreeSet::new();
-    for crate_folder in ["kv", "operator", "edge-cache", "cli", "images", "tests"] {
+    for crate_folder in ["kv", "origin", "operator", "edge-cache", "cli", "images", "tests"] {
         for folder in ["src", "tests"].map(|part| repository().join(crate_folder).join(part)) {
             if folder.is_dir() {
                 tests_of(&folder, &mut known);

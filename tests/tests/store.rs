@@ -12,9 +12,9 @@ use bytes::Bytes;
 use futures::StreamExt;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use nearkv::{Random, SystemClock};
-use nearkv_operator::store::{
-    Cluster, Content, Directory, Draft, ObjectName, ObjectStore, Owner, Selector, WatchEvent,
-    conformance::CASES,
+use nearkv_operator::configmap_store::Cluster;
+use nearkv_origin::store::{
+    Content, Directory, Draft, ObjectName, ObjectStore, Owner, Selector, WatchEvent, conformance::CASES,
 };
 use nearkv_tests::{ControlPlane, TestNamespace};
 use tokio::{task::JoinSet, time::timeout};

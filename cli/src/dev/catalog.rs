@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use nearkv::{Error, Namespace, NamespaceId, NamespaceInfo};
-use nearkv_operator::origin::{Catalog, NamespaceConfig};
+use nearkv_origin::{Catalog, NamespaceConfig};
 use parking_lot::RwLock;
 
 /// The account that is shown where there is no KvNamespace yet: the one a manifest without a namespace is in.

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearkv::{Clock, Random, SystemClock};
-use nearkv_operator::origin::{self, Origin};
-use nearkv_operator::store::{Directory, OpenError};
+use nearkv_origin::store::{Directory, OpenError};
+use nearkv_origin::{Origin, Settings};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -98,7 +98,7 @@ pub async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<(), DevEr
         known.clone(),
         clock.clone(),
         random.clone(),
-        origin::Settings { pacing: None, ..origin::Settings::default() },
+        Settings { pacing: None, ..Settings::default() },
     );
     origin.set_maintainer(true);
     // The origin ends last: what the servers still answer has to be committed.

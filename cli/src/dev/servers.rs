@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nearkv::http::server::{self, ServeError, serve};
 use nearkv_edge_cache::{EdgeCache, Region, RegionName, Settings};
-use nearkv_operator::origin::Origin;
+use nearkv_origin::Origin;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

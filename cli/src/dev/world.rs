@@ -16,8 +16,8 @@ use nearkv_operator::api::{KvNamespace, PolicySpec};
 use nearkv_operator::controller::{
     ConfigMaps, DereferenceError, Event, Memory, ReconcileError, Reconciled, config_of, is_ending, reconcile,
 };
-use nearkv_operator::origin::{Birth, Health, Origin};
-use nearkv_operator::store::{Directory, StoreError};
+use nearkv_origin::store::{Directory, StoreError};
+use nearkv_origin::{Birth, Health, Origin};
 use tokio::time::{Instant, sleep};
 
 pub(super) use self::asked::ChangeError;

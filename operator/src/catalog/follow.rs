@@ -23,8 +23,8 @@ use super::{
 use crate::{
     api::KvNamespace,
     controller::{config_of, namespace_of},
-    origin::Origin,
 };
+use nearkv_origin::Origin;
 
 /// Most changes the controller may be behind before it looks at everything.
 const TOUCHES_KEPT: usize = 1024;

@@ -16,8 +16,8 @@ pub use follow::{Follower, follow};
 use crate::{
     api::KvNamespace,
     controller::{config_of, is_ending},
-    origin::{Catalog, NamespaceConfig},
 };
+use nearkv_origin::{Catalog, NamespaceConfig};
 
 /// For one look: a request waits for it.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use nearkv::{Error, Namespace, Version};
 
 use super::plan::Plan;
-use crate::origin::{Birth, Declaration, DeclareOutcome, Health, NamespaceConfig, Origin, Report};
+use nearkv_origin::{Birth, Declaration, DeclareOutcome, Health, NamespaceConfig, Origin, Report};
 
 /// What the controller needs of the origin.
 #[async_trait]

@@ -7,7 +7,7 @@ use crate::controller::{
     fixtures::{Desired, FakeConfigMaps, FakeData, outcome},
     reconcile,
 };
-use crate::origin::Health;
+use nearkv_origin::Health;
 
 async fn round(data: &FakeData, desired: &Desired, memory: &mut Memory) -> Vec<(bool, String, String)> {
     let desired = desired.clone().build();

@@ -8,10 +8,8 @@ use nearkv::{Error, Incarnation, Key, Namespace, Random, Version};
 use parking_lot::Mutex;
 
 use super::{ConfigMaps, Data, DereferenceError};
-use crate::{
-    api::{ConfigMapRef, EntriesFrom, Entry, KvNamespace, KvNamespaceSpec},
-    origin::{Birth, Declaration, DeclareOutcome, DeletionPolicy, Health, NamespaceConfig, Report},
-};
+use crate::api::{ConfigMapRef, EntriesFrom, Entry, KvNamespace, KvNamespaceSpec};
+use nearkv_origin::{Birth, Declaration, DeclareOutcome, DeletionPolicy, Health, NamespaceConfig, Report};
 
 /// A KvNamespace of `team-a`, stored with UID `uid-1` and generation 1.
 #[derive(Clone)]

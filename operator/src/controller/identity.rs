@@ -6,10 +6,8 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nearkv::Namespace;
 
-use crate::{
-    api::{KvNamespace, PolicySpec},
-    origin::{CacheConfig, DeletionPolicy, NamespaceConfig, Quota},
-};
+use crate::api::{KvNamespace, PolicySpec};
+use nearkv_origin::{CacheConfig, DeletionPolicy, NamespaceConfig, Quota};
 
 /// An object that cannot be a KvNamespace; the API server lets none of these through.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -81,7 +79,7 @@ mod tests {
         assert_eq!(config.namespace.as_str(), "team-a/settings");
         assert_eq!(config.cache, CacheConfig::default());
         assert_eq!(config.quota, Quota::default());
-        assert_eq!(config.min_ttl, crate::origin::DEFAULT_MIN_TTL);
+        assert_eq!(config.min_ttl, nearkv_origin::DEFAULT_MIN_TTL);
         assert_eq!(config.deletion_policy, DeletionPolicy::default());
     }
 

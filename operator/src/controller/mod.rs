@@ -34,10 +34,8 @@ pub use dereference::{ConfigMaps, DereferenceError};
 pub use events::Event;
 pub use identity::{IdentityError, config_of, is_ending, namespace_of};
 
-use crate::{
-    api::{KvNamespace, KvNamespaceStatus},
-    origin::Declaration,
-};
+use crate::api::{KvNamespace, KvNamespaceStatus};
+use nearkv_origin::Declaration;
 
 /// What the controller remembers of a KvNamespace between two rounds. The status is the one last written; the
 /// rest may be lost at any time.

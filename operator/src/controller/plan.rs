@@ -6,10 +6,8 @@ use super::{
     identity::{IdentityError, config_of},
     validate::Validated,
 };
-use crate::{
-    api::{KvNamespace, KvNamespaceStatus, REPAIR_ANNOTATION},
-    origin::{Birth, Declaration, NamespaceConfig},
-};
+use crate::api::{KvNamespace, KvNamespaceStatus, REPAIR_ANNOTATION};
+use nearkv_origin::{Birth, Declaration, NamespaceConfig};
 
 /// Everything that [`super::apply`] is to do.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,8 +7,8 @@ use crate::{
         fixtures::{Desired, FakeConfigMaps, FakeData, config_map},
         status::{READY, find},
     },
-    origin::Health,
 };
+use nearkv_origin::Health;
 
 async fn round(data: &FakeData, desired: Desired, memory: &Memory) -> Reconciled {
     let config_maps = FakeConfigMaps(vec![config_map("fr", &[("hello", "salut")])]);

@@ -30,7 +30,8 @@ use super::{
     status::{only_counters_differ, recount, stand},
     triggers::{Trigger, triggers},
 };
-use crate::{api::KvNamespace, catalog::Follower, metrics::Metrics, origin::Origin};
+use crate::{api::KvNamespace, catalog::Follower, metrics::Metrics};
+use nearkv_origin::Origin;
 
 /// How often counters may be written (design §5).
 const COUNTERS_EVERY: Duration = Duration::from_secs(30);

@@ -8,10 +8,8 @@ use k8s_openapi::{
 };
 
 use super::{apply::Applied, binding::Standing, plan::generation, text::reason_word, validate::Validated};
-use crate::{
-    api::{KvNamespace, KvNamespaceStatus},
-    origin::{DeletionPolicy, Health, NamespaceConfig, Report},
-};
+use crate::api::{KvNamespace, KvNamespaceStatus};
+use nearkv_origin::{DeletionPolicy, Health, NamespaceConfig, Report};
 
 /// The data can be trusted and are served.
 pub const READY: &str = "Ready";

@@ -3,15 +3,13 @@
 use nearkv::Error;
 
 use super::*;
-use crate::{
-    controller::{
-        dereference::{Dereferenced, Found, Source},
-        fixtures::{Desired, outcome, sound_report, version},
-        identity::config_of,
-        validate::validate,
-    },
-    origin::DeclareOutcome,
+use crate::controller::{
+    dereference::{Dereferenced, Found, Source},
+    fixtures::{Desired, outcome, sound_report, version},
+    identity::config_of,
+    validate::validate,
 };
+use nearkv_origin::DeclareOutcome;
 
 struct World {
     desired: Desired,

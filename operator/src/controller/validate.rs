@@ -8,10 +8,8 @@ use bytes::Bytes;
 use nearkv::{Error, Expiration, Key, Metadata, limits};
 
 use super::dereference::{Dereferenced, Found, Source};
-use crate::{
-    api::{Entry, KvNamespaceSpec, QuotaSpec},
-    origin::DeclaredEntry,
-};
+use crate::api::{Entry, KvNamespaceSpec, QuotaSpec};
+use nearkv_origin::DeclaredEntry;
 
 /// The declared set, as far as it is valid.
 #[derive(Clone, Debug, PartialEq)]

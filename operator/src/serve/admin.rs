@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     catalog::Follower,
     metrics::{Metrics, Sample},
-    origin::Origin,
 };
+use nearkv_origin::Origin;
 
 /// Most KvNamespaces that `/readyz` names.
 const NAMED: usize = 5;

@@ -25,14 +25,14 @@ use crate::{
     catalog::{KubeCatalog, Scope, follow},
     cli::RunArgs,
     client,
+    configmap_store::Cluster,
     controller::{self, binding::Binder, run::Controller},
     lease::{self, LeaseSettings},
     managed::Managed,
     metrics::Metrics,
-    origin::{Origin, PacingSettings, Settings},
-    store::Cluster,
 };
 use admin::Status;
+use nearkv_origin::{Origin, PacingSettings, Settings};
 use shutdown::{Signals, Stage, supervise};
 
 /// Why the operator did not start, or ended before it was asked to.

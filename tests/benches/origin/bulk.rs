@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use nearkv::{Kv, Mutation, Random, SystemClock};
-use nearkv_operator::origin::{
+use nearkv_operator::configmap_store::Cluster;
+use nearkv_origin::{
     CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, NamespaceConfig, Origin, Quota, Settings,
 };
-use nearkv_operator::store::Cluster;
 use nearkv_tests::ControlPlane;
 use nearkv_tests::bench::ApiServer;
 use tokio::time::{Instant, sleep};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nearkv_operator::controller::validate::ProblemReason;
-use nearkv_operator::origin::Health;
+use nearkv_origin::Health;
 
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -1,0 +1,84 @@
+//! [`Committer`]: the only writer of one KvNamespace's root in this process. Clients, the controller and upkeep submit
+//! requests; `commit/mod.rs` takes them from the queue.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use nearkv::{Error, Reason};
+use tokio::{sync::oneshot, time::Instant};
+use tracing::Span;
+
+use crate::{
+    commit::{
+        batch::Batch,
+        queue::{NotTaken, Queue},
+        request::{Operation, Request, Verdict},
+    },
+    follow::follower::Follower,
+    parts::age::Age,
+    settings::BULK_BYTES_PER_SECOND,
+    state::space::Space,
+};
+
+/// Commits what is submitted for one KvNamespace.
+pub(crate) struct Committer {
+    pub(crate) space: Arc<Space>,
+    pub(crate) follower: Arc<Follower>,
+    pub(crate) queue: Queue,
+    /// This committer among the writers of a root. Another life of the KvNamespace in the same process counts its batches
+    /// anew, while batches of this one may still be in flight, so the process has no name of its own.
+    pub(crate) writer: String,
+    batches: AtomicU64,
+}
+
+impl Committer {
+    pub(crate) fn new(space: Arc<Space>, follower: Arc<Follower>) -> Arc<Self> {
+        Arc::new(Self {
+            queue: Queue::new(&space.context.settings),
+            writer: space.context.random.hex128(),
+            batches: AtomicU64::new(0),
+            space,
+            follower,
+        })
+    }
+
+    /// Refuses what waits and everything after it.
+    pub(crate) fn close(&self) {
+        Batch::new(self.queue.close()).refuse(&Error::namespace_missing(&self.space.namespace));
+    }
+
+    pub(crate) fn next_batch(&self) -> u64 {
+        self.batches.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Queues a request and waits for its verdict. A caller that goes away meanwhile does not stop the request.
+    pub(crate) async fn submit(&self, operation: Operation, objects: Option<Age>) -> Result<Verdict, Error> {
+        let (reply, answer) = oneshot::channel();
+        let deadline = Instant::now() + self.patience(operation.weight() as u64);
+        let request = Request { operation, deadline, objects, span: Span::current(), reply: Some(reply) };
+        self.queue.push(request).map_err(|refusal| match refusal {
+            NotTaken::Full => Error::new(
+                Reason::Throttled,
+                format!("Too many writes to KvNamespace {} are waiting", self.space.namespace),
+            )
+            .with_retry_after(self.space.context.pace.delay().max(Duration::from_secs(1))),
+            NotTaken::Closed => Error::namespace_missing(&self.space.namespace),
+        })?;
+        answer.await.unwrap_or_else(|_| {
+            Err(Error::new(
+                Reason::OutcomeUnknown,
+                "The write was given up by a shutdown; it may have happened",
+            ))
+        })
+    }
+
+    /// How long a write of this many bytes may take: a large bulk has more time than a single write.
+    pub(crate) fn patience(&self, bytes: u64) -> Duration {
+        self.space.context.settings.write_deadline + Duration::from_secs(bytes / BULK_BYTES_PER_SECOND as u64)
+    }
+}

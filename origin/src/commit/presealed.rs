@@ -1,0 +1,61 @@
+//! The segment that inline records will have to become, written before anybody waits for it: while the clients
+//! just answered send their next writes. A later commit then names it and keeps only what came since inline, and so
+//! costs its writers one write instead of two in a row.
+
+use nearkv::Clock;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    commit::draft_root::{self, DraftRoot},
+    format::{Root, SegmentRef},
+    parts::{
+        age::Age,
+        writer::{MakeError, PartWriter},
+    },
+};
+
+/// Encoded root from which on its inline records are set aside: what is typical (design §6). Every commit writes
+/// the root again, so a larger one costs more than a segment now and then.
+const ASIDE_ROOT_BYTES: u64 = 4 * 1024;
+/// And how many batches like the last one they must be: a segment for each batch would be folded and collected again
+/// for more processor time than the wait for it is worth.
+const ASIDE_BATCHES: u64 = 4;
+
+/// A segment in the making.
+pub(crate) struct Presealed {
+    segment: SegmentRef,
+    born: Age,
+    making: AbortOnDropHandle<Result<(), MakeError>>,
+}
+
+/// A segment of inline records that exists and that no root names.
+pub(crate) struct Sealed {
+    pub(crate) segment: SegmentRef,
+    pub(crate) born: Age,
+}
+
+impl Presealed {
+    /// Starts to write the records of a root that has just been swapped in, if there are enough of them.
+    pub(crate) fn start(part_writer: PartWriter, committed: &DraftRoot, clock: &dyn Clock) -> Option<Self> {
+        let DraftRoot { root, content, added, .. } = committed;
+        let enough = ASIDE_ROOT_BYTES.max(ASIDE_BATCHES * *added);
+        if root.records.is_empty() || content.size() < enough {
+            return None;
+        }
+        let born = Age::start(clock);
+        let (segment, draft) =
+            part_writer.segment(root.first_inline(), root.records.len() as u64, lines(root));
+        let making = tokio::spawn(async move { part_writer.create(vec![draft]).await });
+        Some(Self { segment, born, making: AbortOnDropHandle::new(making) })
+    }
+
+    /// Takes what is there by now; nobody waits for it, and what could not be written is forgotten.
+    pub(crate) async fn take(slot: &mut Option<Self>) -> Option<Sealed> {
+        let Self { segment, born, making } = slot.take_if(|presealed| presealed.making.is_finished())?;
+        matches!(making.await, Ok(Ok(()))).then_some(Sealed { segment, born })
+    }
+}
+
+fn lines(root: &Root) -> String {
+    root.records.iter().map(draft_root::line).collect()
+}

@@ -1,0 +1,228 @@
+//! [`Origin`]: the face of the engine towards the controller, the HTTP servers and the command line. What is
+//! behind it is one `instance` per KvNamespace and one watch of all roots.
+
+use std::{collections::HashMap, sync::Arc};
+
+use nearkv::{Clock, Error, Namespace, Random, Version};
+use parking_lot::{Mutex, RwLock};
+use tokio::{
+    sync::{Notify, Semaphore, broadcast},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Birth, Catalog, Declaration, DeclareOutcome, NamespaceConfig, Report, Settings,
+    follow::{
+        follower::Follower,
+        root_watch::{self, Followers},
+    },
+    instance::Instance,
+    settings::LOOKS_AT_ONCE,
+    state::context::Context,
+    store::ObjectStore,
+};
+
+/// The origin: all entries of all configured KvNamespaces in memory, in key order, and their data in an object
+/// store (design §6). Any number of origins may stand on the same store.
+pub struct Origin {
+    pub(crate) context: Arc<Context>,
+    catalog: Arc<dyn Catalog>,
+    /// Live looks for unknown KvNamespaces take turns: many requests for one are one look.
+    looks: Semaphore,
+    instances: RwLock<HashMap<Namespace, Arc<Instance>>>,
+    /// Instances whose tasks [`Origin::run`] has not started yet.
+    unstarted: Mutex<Vec<Arc<Instance>>>,
+    start: Notify,
+}
+
+impl Origin {
+    /// An origin that knows no KvNamespace yet. Nothing is followed or committed before [`Origin::run`] is polled.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn ObjectStore>,
+        catalog: Arc<dyn Catalog>,
+        clock: Arc<dyn Clock>,
+        random: Arc<Random>,
+        settings: Settings,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            context: Arc::new(Context::new(store, clock, random, settings)),
+            catalog,
+            looks: Semaphore::new(LOOKS_AT_ONCE),
+            instances: RwLock::default(),
+            unstarted: Mutex::default(),
+            start: Notify::new(),
+        })
+    }
+
+    /// Follows the roots of all KvNamespaces, commits what is written, and keeps the proof of being current,
+    /// until `shutdown`; then finishes the commits in flight and joins its tasks.
+    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        let follow = root_watch::roots(&self.context, &*self);
+        tokio::pin!(follow);
+        loop {
+            for instance in std::mem::take(&mut *self.unstarted.lock()) {
+                tasks.spawn(instance.run(shutdown.clone()));
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                () = self.start.notified() => {}
+                () = &mut follow => {}
+                Some(ended) = tasks.join_next() => log_if_panicked(ended),
+            }
+        }
+        while let Some(ended) = tasks.join_next().await {
+            log_if_panicked(ended);
+        }
+    }
+
+    /// Takes a KvNamespace, or what has changed of it, from the watched KvNamespace objects. Idempotent. Its data
+    /// are loaded in the background; another `uid` drops what was in memory.
+    pub fn configure(&self, config: NamespaceConfig) {
+        let mut instances = self.instances.write();
+        if let Some(instance) = instances.get(&config.namespace) {
+            if instance.reconfigure(&config) {
+                return;
+            }
+            instance.close();
+        }
+        let namespace = config.namespace.clone();
+        let instance = Instance::new(Arc::clone(&self.context), config);
+        instances.insert(namespace.clone(), Arc::clone(&instance));
+        drop(instances);
+        self.unstarted.lock().push(instance);
+        self.start.notify_one();
+        self.context.announce(&namespace);
+    }
+
+    /// Drops a KvNamespace from memory because its object, in the life that `uid` names, is gone.
+    pub fn forget(&self, namespace: &Namespace, uid: &str) {
+        let mut instances = self.instances.write();
+        if instances.get(namespace).is_some_and(|instance| instance.space.config().uid == uid)
+            && let Some(instance) = instances.remove(namespace)
+        {
+            instance.close();
+            self.context.budget.forget(namespace);
+            self.context.announce(namespace);
+        }
+    }
+
+    /// Creates the root or adopts a retained one, and answers the state. For the holder of the lease; a no-op if
+    /// there is a root of this KvNamespace already.
+    ///
+    /// # Errors
+    /// `namespace-damaged` (503) if there should be a root and is none ([`Birth::Past`]), or if what is there is
+    /// not to be trusted; `namespace-loading` (503) while an earlier KvNamespace's root waits for its deletion;
+    /// what the store refuses.
+    pub async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error> {
+        self.known(namespace)?.follower.initialise(birth).await
+    }
+
+    /// Commits a declared set: its entries become declared, those of the set before that are not in it are
+    /// deleted. Without any write to the store if it is in force already.
+    ///
+    /// # Errors
+    /// `request-invalid` (400) for an older generation than the one in force, or for another life of the
+    /// KvNamespace; limits, quota and the failures of a write.
+    pub async fn declare(
+        &self,
+        namespace: &Namespace,
+        declaration: Declaration,
+    ) -> Result<DeclareOutcome, Error> {
+        self.known(namespace)?.committer.declare(declaration).await
+    }
+
+    /// Writes the root anew from memory, with a new incarnation, where it is missing or damaged.
+    ///
+    /// # Errors
+    /// `unavailable` (503) if memory holds no complete state; the failures of a write.
+    pub async fn repair(&self, namespace: &Namespace) -> Result<Version, Error> {
+        self.known(namespace)?.follower.repair().await
+    }
+
+    /// The state of a configured KvNamespace's data.
+    #[must_use]
+    pub fn report(&self, namespace: &Namespace) -> Option<Report> {
+        Some(self.instance(namespace)?.space.report())
+    }
+
+    /// Tells whose health, declaration, deletion policy or incarnation has changed. Counters move without notice:
+    /// they are read by a timer. A listener that lags has to look at every KvNamespace.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Namespace> {
+        self.context.changes.subscribe()
+    }
+
+    /// Whether this replica folds, checkpoints and collects: the holder of the lease does. Others only fold when
+    /// they meet a full root.
+    pub fn set_maintainer(&self, on: bool) {
+        self.context.set_maintainer(on);
+    }
+
+    /// The configured KvNamespaces whose data are still to be looked for: `/readyz` waits until there are none,
+    /// once, after the KvNamespace objects have been listed.
+    #[must_use]
+    pub fn loading(&self) -> Vec<Namespace> {
+        let unsettled = |instance: &Arc<Instance>| {
+            (!instance.space.is_settled()).then(|| instance.space.namespace.clone())
+        };
+        self.instances.read().values().filter_map(unsettled).collect()
+    }
+
+    /// How far this process's clock is ahead of the store's, in milliseconds: past 2 s it is a condition, and
+    /// checkpoints stop.
+    #[must_use]
+    pub fn clock_skew_ms(&self) -> Option<i64> {
+        self.context.store.clock_skew_ms()
+    }
+
+    pub(crate) fn instance(&self, namespace: &Namespace) -> Option<Arc<Instance>> {
+        self.instances.read().get(namespace).cloned()
+    }
+
+    pub(crate) fn instances(&self) -> Vec<Arc<Instance>> {
+        self.instances.read().values().cloned().collect()
+    }
+
+    fn known(&self, namespace: &Namespace) -> Result<Arc<Instance>, Error> {
+        self.instance(namespace).ok_or_else(|| Error::namespace_missing(namespace))
+    }
+
+    /// The instance of a KvNamespace that a client names: a live look before it is told that there is none.
+    pub(crate) async fn locate(&self, namespace: &Namespace) -> Result<Arc<Instance>, Error> {
+        if let Some(instance) = self.instance(namespace) {
+            return Ok(instance);
+        }
+        let Ok(_turn) = self.looks.acquire().await else { return Err(Error::namespace_loading(namespace)) };
+        if let Some(instance) = self.instance(namespace) {
+            return Ok(instance);
+        }
+        match self.catalog.look(namespace).await? {
+            Some(config) => self.configure(config),
+            None => return Err(Error::namespace_missing(namespace)),
+        }
+        let instance = self.known(namespace)?;
+        // Whatever this shows, the operation itself says it in its own words.
+        let _ = instance.follower.refresh().await;
+        Ok(instance)
+    }
+}
+
+impl Followers for Origin {
+    fn all(&self) -> Vec<Arc<Follower>> {
+        self.instances.read().values().map(|instance| Arc::clone(&instance.follower)).collect()
+    }
+
+    fn of(&self, namespace: &Namespace) -> Option<Arc<Follower>> {
+        Some(Arc::clone(&self.instance(namespace)?.follower))
+    }
+}
+
+fn log_if_panicked(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a task of the origin has failed");
+    }
+}

@@ -1,0 +1,235 @@
+//! What a space does about a root object that it reads or hears of: believes it, confirms it, or says what is wrong.
+//! Only what a read of the root shows may change the health or replace one life of the data by another.
+
+use std::sync::Arc;
+
+use nearkv::{Error, Reason};
+use tokio::time::Instant;
+
+use crate::{
+    Health,
+    follow::follower::Follower,
+    follow::{
+        advance::Loss,
+        inbox::Heard,
+        recognise::{self, Kind},
+    },
+    format::{Root, root_name},
+    parts::loader::LoadError,
+    settings::{RELOAD_PAUSE, RELOAD_PAUSE_MOST},
+    state::snapshot::Snapshot,
+    store::{Object, StoreError},
+};
+
+/// How the space came by a root object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// By a consistent read that began when this snapshot was published, or none was.
+    Read,
+    /// By the watch: it may be late or wrong.
+    Watch,
+}
+
+impl Follower {
+    /// Looks at whatever the follower has heard of, until the space is closed.
+    pub(crate) async fn attend(&self) {
+        let mut pause = RELOAD_PAUSE;
+        loop {
+            self.inbox.arrived.notified().await;
+            let Heard { object, check } = self.inbox.take();
+            let outcome = match object {
+                Some((object, at)) if !check => {
+                    self.own_swaps.settled(&object.content).await;
+                    self.hear(object, at).await
+                }
+                Some(_) | None => self.refresh().await.map(drop),
+            };
+            match outcome {
+                Ok(()) => pause = RELOAD_PAUSE,
+                Err(error) if is_passing(&error) => {
+                    tracing::debug!(namespace = %self.space.namespace, %error, "the root could not be read yet");
+                    tokio::time::sleep(pause + self.space.context.random.jitter(pause)).await;
+                    pause = (pause * 2).min(RELOAD_PAUSE_MOST);
+                    self.inbox.request_check();
+                }
+                // A KvNamespace that was just made: not worth a warning until somebody expects data.
+                Err(error) if error.reason() == Reason::NamespaceLoading => {
+                    tracing::debug!(namespace = %self.space.namespace, %error, "there is no root yet");
+                }
+                Err(error) => {
+                    tracing::warn!(namespace = %self.space.namespace, %error, "the root is not usable")
+                }
+            }
+            self.inbox.looked();
+        }
+    }
+
+    /// Reads the root and applies what is new; the newest state, if there is one to trust.
+    pub(crate) async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
+        let _turn = self.applying.lock().await;
+        self.read().await
+    }
+
+    async fn hear(&self, object: Object, at: Instant) -> Result<(), Error> {
+        if self.space.view().is_some_and(|view| view.token == object.meta.token) {
+            return Ok(());
+        }
+        let _turn = self.applying.lock().await;
+        self.take_in(object, at, Source::Watch, None).await.map(drop)
+    }
+
+    async fn read(&self) -> Result<Arc<Snapshot>, Error> {
+        let (before, at) = (self.space.view(), Instant::now());
+        match self.space.context.store.get(&root_name(&self.space.namespace)).await {
+            Ok(Some(object)) => Box::pin(self.take_in(object, at, Source::Read, before.as_deref())).await,
+            Ok(None) => self.missing(),
+            Err(StoreError::Damaged { place, message }) => {
+                self.condemn(Health::RootDamaged { detail: format!("{place}: {message}") })
+            }
+            Err(error) => Err(unavailable("failed to read the root").with_source(error)),
+        }
+    }
+
+    fn missing(&self) -> Result<Arc<Snapshot>, Error> {
+        if self.space.view().is_some() {
+            return self.condemn(Health::RootMissing);
+        }
+        // Not made yet, or gone before this process came: whoever initialises it knows which.
+        if self.space.health() != Health::RootMissing {
+            self.space.set_health(Health::Loading);
+        }
+        self.space.settle();
+        Err(Error::new(
+            Reason::NamespaceLoading,
+            format!("KvNamespace {} has no data yet", self.space.namespace),
+        ))
+    }
+
+    fn condemn(&self, health: Health) -> Result<Arc<Snapshot>, Error> {
+        let refusal = self.space.damaged(&health);
+        self.space.set_health(health);
+        Err(refusal)
+    }
+
+    async fn take_in(
+        &self,
+        object: Object,
+        at: Instant,
+        source: Source,
+        before: Option<&Snapshot>,
+    ) -> Result<Arc<Snapshot>, Error> {
+        let confirmed = source == Source::Read;
+        let root = match recognise::kind(&self.space.config(), &object) {
+            Kind::Ours(root) => root,
+            _ if !confirmed => return self.read().await,
+            Kind::Doomed => {
+                self.space.settle();
+                self.space.set_health(Health::Loading);
+                return Err(Error::new(
+                    Reason::NamespaceLoading,
+                    format!(
+                        "The data of an earlier KvNamespace {} wait for their deletion",
+                        self.space.namespace
+                    ),
+                ));
+            }
+            Kind::Foreign(detail) => return self.condemn(Health::NameTaken { detail }),
+            Kind::OtherFormat(detail) => return self.condemn(Health::FormatUnknown { detail }),
+            Kind::Damaged(detail) => return self.condemn(Health::RootDamaged { detail }),
+        };
+        let Some(present) = self.space.view() else {
+            return self.load(None, *root, object, at).await;
+        };
+        if present.root.incarnation != root.incarnation {
+            return if confirmed { self.load(None, *root, object, at).await } else { self.read().await };
+        }
+        if present.is_before(&root) {
+            return self.load(Some(present), *root, object, at).await;
+        }
+        if *present.root == *root {
+            // What was lost may have been put back under its name.
+            if confirmed && !present.damage.is_empty() {
+                return self.load(None, *root, object, at).await;
+            }
+            return Ok(self.same(present, object, at, confirmed));
+        }
+        // Older than what is in memory: late, unless a read that began afterwards shows it.
+        match before {
+            Some(before)
+                if before.root.incarnation == root.incarnation
+                    && before.root.swap >= root.swap
+                    && *before.root != *root =>
+            {
+                let detail = format!("swap {} was put in the place of swap {}", root.swap, before.root.swap);
+                self.condemn(Health::RootDamaged { detail })
+            }
+            _ => Ok(present),
+        }
+    }
+
+    /// The root still says what it said; perhaps somebody has touched its labels.
+    fn same(&self, present: Arc<Snapshot>, object: Object, at: Instant, confirmed: bool) -> Arc<Snapshot> {
+        if !confirmed {
+            return present;
+        }
+        self.space.prove(at);
+        self.whole(&present);
+        if present.token == object.meta.token && present.owner == object.meta.owner {
+            return present;
+        }
+        let touched = Snapshot::clone(&present).with_meta(&object.meta);
+        self.space.publish(Arc::new(touched), false)
+    }
+
+    async fn load(
+        &self,
+        old: Option<Arc<Snapshot>>,
+        root: Root,
+        object: Object,
+        at: Instant,
+    ) -> Result<Arc<Snapshot>, Error> {
+        // Another life of the data takes the place of whatever is there. Within one, something newer may have been
+        // committed by the time that this is loaded.
+        let replaces = self.space.view().is_some_and(|view| view.root.incarnation != root.incarnation);
+        let failed = |error| unavailable("failed to read a part of the data").with_source(error);
+        let loaded = match self.advance(old.as_deref(), root.clone(), &object.meta, Loss::Fails).await {
+            Err(error) if error.is_damage() => {
+                self.confirm_loss(&object, error).await?;
+                self.advance(old.as_deref(), root, &object.meta, Loss::LeavesOpen).await
+            }
+            loaded => loaded,
+        };
+        let published = self.space.publish(Arc::new(loaded.map_err(failed)?), replaces);
+        self.space.prove(at);
+        self.whole(&published);
+        self.space.settle();
+        Ok(published)
+    }
+
+    /// A part is missing or damaged: it is lost only if the root still names it.
+    async fn confirm_loss(&self, object: &Object, error: LoadError) -> Result<(), Error> {
+        let now = self.space.context.store.get(&root_name(&self.space.namespace)).await;
+        if !matches!(&now, Ok(Some(now)) if now.meta.token == object.meta.token) {
+            return Err(unavailable("the root moved on while it was read").with_source(error));
+        }
+        tracing::error!(namespace = %self.space.namespace, detail = %error, "a part of the data is lost");
+        Ok(())
+    }
+
+    /// The state in memory is whole and the root's.
+    fn whole(&self, snapshot: &Snapshot) {
+        match snapshot.damage.first() {
+            None => self.space.set_health(Health::Ready),
+            Some(damage) => self.space.set_health(Health::PartDamaged { detail: damage.detail.clone() }),
+        }
+    }
+}
+
+fn unavailable(what: &'static str) -> Error {
+    Error::new(Reason::Unavailable, format!("The store cannot be asked: {what}"))
+        .with_retry_after(RELOAD_PAUSE_MOST)
+}
+
+fn is_passing(error: &Error) -> bool {
+    error.reason() == Reason::Unavailable
+}

@@ -1,0 +1,290 @@
+//! The manifest: which pages hold the entries of the last checkpoint, and which segments the records since
+//! then. It is a list of references, a JSON line each; a long list is a tree, whose children are objects of
+//! their own and stay as they are when a newer manifest says the same (a fold never rewrites page references).
+
+use std::sync::Arc;
+
+use nearkv::Expiration;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::format::{FORMAT, FormatError, ManifestRef, PART_BYTES, PageRef, SegmentRef, Sha, json};
+
+/// References that stand in the top object itself. More go into a child, so that a fold, which rewrites the
+/// top after every few segments, costs little more than what it adds.
+const TOP_BYTES: usize = 16 * 1024;
+/// A child smaller than this is not kept when it would stand between rewritten ones.
+const SMALL_CHILD_BYTES: usize = PART_BYTES / 8;
+
+/// The state at a checkpoint, and the log since then, older than what the root names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// The pages hold the state at this version, or, while the next checkpoint is being written, some of them a later one
+    /// already, which the log brings the others up to. Records up to it are without effect.
+    pub checkpoint: u64,
+    /// Entries up to the checkpoint that had ended by this second are left out of the pages, at the latest when the
+    /// next checkpoint is done: whoever reads them drops them.
+    pub expired_before: u64,
+    /// The pages, in key order.
+    pub pages: List<PageRef>,
+    /// The segments, oldest first, without gap; the first may begin before the checkpoint.
+    pub segments: List<SegmentRef>,
+}
+
+/// A list of references: its front part in children, the rest in the top object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List<T> {
+    children: Vec<Child<T>>,
+    top: Vec<T>,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { children: Vec::new(), top: Vec::new() }
+    }
+}
+
+/// An object of a long manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child<T> {
+    /// Its name and digest.
+    pub reference: ManifestRef,
+    /// What it lists.
+    pub items: Arc<[T]>,
+}
+
+/// A child that has to be written, or the top.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestObject {
+    /// The nonce in its name.
+    pub nonce: String,
+    /// Its lines.
+    pub lines: String,
+}
+
+/// What the lines of a top object say, before its children are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Top {
+    checkpoint: u64,
+    expired_before: u64,
+    page_children: Vec<ManifestRef>,
+    segment_children: Vec<ManifestRef>,
+    pages: Vec<PageRef>,
+    segments: Vec<SegmentRef>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Header {
+    format: u32,
+    checkpoint: u64,
+    expired_before: u64,
+}
+
+/// A line of a top object behind its header.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Pages { pages: ManifestRef },
+    Segments { segments: ManifestRef },
+    Page(PageRef),
+    Segment(SegmentRef),
+}
+
+impl Manifest {
+    /// Whether the pages leave out an entry of this version that ends so, as having ended: memory drops it too.
+    #[must_use]
+    pub fn leaves_out(&self, version: u64, expiration: Option<Expiration>) -> bool {
+        version <= self.checkpoint && expiration.is_some_and(|end| end.0 <= self.expired_before)
+    }
+
+    /// The version up to which the log is whole here; the root goes on behind it.
+    #[must_use]
+    pub fn through(&self) -> u64 {
+        self.segments.iter().next_back().map_or(self.checkpoint, |last| last.last().max(self.checkpoint))
+    }
+
+    /// The objects it is made of, besides its pages and segments and without the top: the children's names.
+    pub fn children(&self) -> impl Iterator<Item = &ManifestRef> {
+        let pages = self.pages.children.iter().map(|child| &child.reference);
+        pages.chain(self.segments.children.iter().map(|child| &child.reference))
+    }
+
+    /// The lines of the top object.
+    #[must_use]
+    pub fn top_lines(&self) -> String {
+        let Self { checkpoint, expired_before, pages, segments } = self;
+        let header = Header { format: FORMAT, checkpoint: *checkpoint, expired_before: *expired_before };
+        let mut lines = to_line(&header);
+        for child in &pages.children {
+            lines.push_str(&to_line(&Line::Pages { pages: child.reference.clone() }));
+        }
+        for child in &segments.children {
+            lines.push_str(&to_line(&Line::Segments { segments: child.reference.clone() }));
+        }
+        lines.extend(pages.top.iter().map(to_line));
+        lines.extend(segments.top.iter().map(to_line));
+        lines
+    }
+}
+
+impl Top {
+    /// Reads the lines of a top object.
+    ///
+    /// # Errors
+    /// [`FormatError::Unknown`] for another format, [`FormatError::Line`] for a line that is no reference.
+    pub fn decode(lines: &str) -> Result<Self, FormatError> {
+        let (first, rest) = lines.split_once('\n').unwrap_or((lines, ""));
+        let Header { format, checkpoint, expired_before } = from_line(1, first)?;
+        if format != FORMAT {
+            return Err(FormatError::Unknown(format));
+        }
+        let mut top = Self {
+            checkpoint,
+            expired_before,
+            page_children: Vec::new(),
+            segment_children: Vec::new(),
+            pages: Vec::new(),
+            segments: Vec::new(),
+        };
+        for (index, text) in rest.lines().enumerate() {
+            match from_line(index + 2, text)? {
+                Line::Pages { pages } => top.page_children.push(pages),
+                Line::Segments { segments } => top.segment_children.push(segments),
+                Line::Page(page) => top.pages.push(page),
+                Line::Segment(segment) => top.segments.push(segment),
+            }
+        }
+        Ok(top)
+    }
+
+    /// The children to read before [`Top::with`].
+    pub fn children(&self) -> impl Iterator<Item = &ManifestRef> {
+        self.page_children.iter().chain(&self.segment_children)
+    }
+
+    /// The manifest, with the lines of its children in the order of [`Top::children`].
+    ///
+    /// # Errors
+    /// [`FormatError::Line`] for a line that is no reference.
+    pub fn with(self, children: &[String]) -> Result<Manifest, FormatError> {
+        let Self { checkpoint, expired_before, page_children, segment_children, pages, segments } = self;
+        let (of_pages, of_segments) = children.split_at(page_children.len().min(children.len()));
+        Ok(Manifest {
+            checkpoint,
+            expired_before,
+            pages: List { children: adopt(page_children, of_pages)?, top: pages },
+            segments: List { children: adopt(segment_children, of_segments)?, top: segments },
+        })
+    }
+}
+
+fn adopt<T: DeserializeOwned>(
+    references: Vec<ManifestRef>,
+    lines: &[String],
+) -> Result<Vec<Child<T>>, FormatError> {
+    let read = |(reference, lines): (ManifestRef, &String)| {
+        let items: Result<Vec<T>, _> =
+            lines.lines().enumerate().map(|(index, text)| from_line(index + 1, text)).collect();
+        Ok(Child { reference, items: items?.into() })
+    };
+    references.into_iter().zip(lines).map(read).collect()
+}
+
+impl<T: Clone + PartialEq + Serialize> List<T> {
+    /// All references in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.children.iter().flat_map(|child| child.items.iter()).chain(&self.top)
+    }
+
+    /// The same list with all references in the top object: what is built upon it keeps none of the children.
+    #[must_use]
+    pub fn without_children(&self) -> Self {
+        Self { children: Vec::new(), top: self.iter().cloned().collect() }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.children.iter().map(|child| child.items.len()).sum::<usize>() + self.top.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A list of these references that keeps the children of this one wherever they still say the same. New
+    /// children are put into `written`; `name` makes an object's name of a nonce, `mint` a nonce.
+    pub fn rebuilt(
+        &self,
+        items: Vec<T>,
+        mint: &mut dyn FnMut() -> String,
+        name: &dyn Fn(&str) -> String,
+        written: &mut Vec<ManifestObject>,
+    ) -> Self {
+        let mut list = Self::default();
+        let mut pending = Pending { items: Vec::new(), lines: String::new() };
+        let mut flush = |pending: &mut Pending<T>, children: &mut Vec<Child<T>>| {
+            let Pending { items, lines } = std::mem::take(pending);
+            if items.is_empty() {
+                return;
+            }
+            let nonce = mint();
+            let reference = ManifestRef { manifest: name(&nonce), sha256: Sha::of(lines.as_bytes()) };
+            children.push(Child { reference, items: items.into() });
+            written.push(ManifestObject { nonce, lines });
+        };
+        let mut rest = items.as_slice();
+        while let Some(first) = rest.first() {
+            let kept =
+                self.children.iter().find(|child| !child.items.is_empty() && rest.starts_with(&child.items));
+            let between = !pending.items.is_empty() && pending.lines.len() < SMALL_CHILD_BYTES;
+            match kept {
+                Some(child) if !between => {
+                    flush(&mut pending, &mut list.children);
+                    rest = &rest[child.items.len()..];
+                    list.children.push(child.clone());
+                }
+                _ => {
+                    let line = to_line(first);
+                    if pending.lines.len() + line.len() > PART_BYTES {
+                        flush(&mut pending, &mut list.children);
+                    }
+                    pending.lines.push_str(&line);
+                    pending.items.push(first.clone());
+                    rest = &rest[1..];
+                }
+            }
+        }
+        if pending.lines.len() > TOP_BYTES {
+            flush(&mut pending, &mut list.children);
+        }
+        list.top = pending.items;
+        list
+    }
+}
+
+struct Pending<T> {
+    items: Vec<T>,
+    lines: String,
+}
+
+impl<T> Default for Pending<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), lines: String::new() }
+    }
+}
+
+fn to_line(item: &impl Serialize) -> String {
+    let mut line = json::to_line(item);
+    line.push('\n');
+    line
+}
+
+fn from_line<T: DeserializeOwned>(line: usize, text: &str) -> Result<T, FormatError> {
+    serde_json::from_str(text).map_err(|error| FormatError::Line { line, message: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests;

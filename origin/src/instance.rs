@@ -1,0 +1,106 @@
+//! One KvNamespace in one life of its object: its state, and who follows, commits and tends it. The engine keeps one
+//! per KvNamespace and runs its tasks.
+
+use std::sync::Arc;
+
+use futures::stream::BoxStream;
+use nearkv::{
+    Answer, BulkOutcome, DeleteOptions, Entry, Error, GetOptions, Key, ListOptions, Lookup, Mutation, Page,
+    PutOptions, ReadOptions, Value, Version,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    NamespaceConfig,
+    commit::committer::Committer,
+    follow::follower::Follower,
+    state::context::Context,
+    state::space::{Reconfigured, Space},
+    upkeep::keeper::Keeper,
+};
+
+/// A configured KvNamespace with its tasks.
+pub(crate) struct Instance {
+    pub(crate) space: Arc<Space>,
+    pub(crate) follower: Arc<Follower>,
+    pub(crate) committer: Arc<Committer>,
+    keeper: Arc<Keeper>,
+}
+
+impl Instance {
+    pub(crate) fn new(context: Arc<Context>, config: NamespaceConfig) -> Arc<Self> {
+        let space = Space::new(context, config);
+        let follower = Follower::new(Arc::clone(&space));
+        let committer = Committer::new(Arc::clone(&space), Arc::clone(&follower));
+        let keeper = Keeper::new(Arc::clone(&space), Arc::clone(&follower), Arc::clone(&committer));
+        Arc::new(Self { space, follower, committer, keeper })
+    }
+
+    /// Takes a changed configuration; `false` if it belongs to another life of the KvNamespace.
+    pub(crate) fn reconfigure(&self, config: &NamespaceConfig) -> bool {
+        let reconfigured = self.space.reconfigure(config);
+        if reconfigured == Reconfigured::Changed {
+            self.follower.inbox.request_check();
+        }
+        reconfigured != Reconfigured::OtherUid
+    }
+
+    /// Ends everything: the KvNamespace is gone, or another one has its name.
+    pub(crate) fn close(&self) {
+        self.space.close();
+        self.committer.close();
+    }
+
+    /// Follows, commits and tends until `shutdown` or the end of the KvNamespace.
+    pub(crate) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let end = shutdown.child_token();
+        let closed = async {
+            tokio::select! {
+                biased;
+                () = self.space.closed.cancelled() => end.cancel(),
+                () = end.cancelled() => {}
+            }
+        };
+        tokio::join!(closed, self.follower.run(&end), self.committer.run(&end), self.keeper.run(&end));
+    }
+
+    pub(crate) async fn get(&self, key: &Key, options: &GetOptions) -> Result<Answer<Lookup>, Error> {
+        let view = self.follower.readable(&options.read).await?;
+        self.space.get(&view, key, options)
+    }
+
+    pub(crate) async fn get_many(
+        &self,
+        keys: &[Key],
+        options: &ReadOptions,
+    ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
+        let view = self.follower.readable(options).await?;
+        self.space.get_many(&view, keys, options)
+    }
+
+    pub(crate) async fn list(&self, options: &ListOptions) -> Result<Answer<Page>, Error> {
+        let limit = Space::list_limit(options)?;
+        let view = self.follower.readable(&options.read).await?;
+        self.space.list(&view, limit, options)
+    }
+
+    pub(crate) async fn put(
+        &self,
+        key: &Key,
+        value: Value,
+        options: &PutOptions,
+    ) -> Result<Answer<Version>, Error> {
+        self.committer.put(key, value, options).await
+    }
+
+    pub(crate) async fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Answer<()>, Error> {
+        self.committer.delete(key, options).await
+    }
+
+    pub(crate) async fn bulk(
+        &self,
+        mutations: BoxStream<'static, Result<Mutation, Error>>,
+    ) -> Result<Answer<BulkOutcome>, Error> {
+        self.committer.bulk(mutations).await
+    }
+}

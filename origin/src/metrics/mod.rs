@@ -1,0 +1,3 @@
+//! What the engine counts.
+
+pub(crate) mod counters;

@@ -1,0 +1,201 @@
+//! The pages of a checkpoint: all entries in key order, cut into objects of at most 64 KiB. Pure. A new
+//! checkpoint keeps every page in whose range nothing has changed, and writes the others anew.
+//!
+//! Whether a range has changed needs no list of changed keys: every later put has a version beyond the page's, and every
+//! deletion leaves fewer old entries than the page counts.
+
+use nearkv::{Key, UnixMillis};
+
+use crate::format::{PART_BYTES, PageRef, Put, Record};
+
+/// How full a new page is made: three quarters, so that the next few entries do not split it at once.
+const TARGET_BYTES: usize = PART_BYTES / 4 * 3;
+/// A rewritten range smaller than this takes its smaller neighbour with it.
+const SMALL_BYTES: usize = PART_BYTES / 4;
+/// Rewritten neighbours are cut together up to this size: enough that hardly a page is lost to rounding, and every few pages
+/// a new one begins where an old one does (a seam, at which a checkpoint can be named in part).
+const TOGETHER_BYTES: usize = PART_BYTES * 8;
+/// How long an ended entry stays: no clock that may commit is off by as much, so none would still serve it.
+pub(crate) const EXPIRED_KEPT_SECS: u64 = 600;
+/// Entries that are planned in less time than another thread is worth: about a millisecond.
+const PLANNED_IN_PLACE: usize = 1000;
+
+/// The second up to which ended entries are left out of a checkpoint made at `now`.
+#[must_use]
+pub(crate) fn expired_before(now: UnixMillis) -> u64 {
+    now.seconds().saturating_sub(EXPIRED_KEPT_SECS)
+}
+
+/// Plans pages of that many entries: in place if they are few, else beside the runtime.
+///
+/// # Errors
+/// The planning was cut short.
+pub(crate) async fn beside<T: Send + 'static>(
+    entries: usize,
+    plan: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    if entries <= PLANNED_IN_PLACE { Ok(plan()) } else { tokio::task::spawn_blocking(plan).await }
+}
+
+/// An entry as a page holds it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageEntry<'a> {
+    /// The version it was written at.
+    pub version: u64,
+    /// The entry.
+    pub put: &'a Put,
+}
+
+/// One page of the new checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PlannedPage {
+    /// The object is there already; only the start of its range may be another.
+    Kept(PageRef),
+    /// The object has to be written.
+    New(NewPage),
+}
+
+/// A page to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewPage {
+    /// Start of its range, as in [`PageRef::from`].
+    pub from: Option<Key>,
+    /// How many entries it has.
+    pub entries: u64,
+    /// Its lines.
+    pub lines: String,
+}
+
+/// The range of one old page, or of several neighbours that are rewritten together.
+struct Range<'a> {
+    from: Option<&'a Key>,
+    /// Encoded size of the entries.
+    bytes: usize,
+    entries: Vec<PageEntry<'a>>,
+    /// The page that still says just this.
+    kept: Option<&'a PageRef>,
+}
+
+/// Plans the pages that hold `entries` (all of them, in key order), given the pages that there are. Entries that ended
+/// up to the second `expired_before` are left out.
+pub(crate) fn plan<'a>(
+    old: &'a [PageRef],
+    entries: impl Iterator<Item = PageEntry<'a>>,
+    expired_before: u64,
+) -> Vec<PlannedPage> {
+    let stays = |entry: &PageEntry<'_>| entry.put.expiration.is_none_or(|end| end.0 > expired_before);
+    let mut ranges = by_old_page(old, entries.filter(stays));
+    for range in &mut ranges {
+        judge(range);
+    }
+    give_small_ones_a_neighbour(&mut ranges);
+    let mut pages = Vec::new();
+    let mut ranges = ranges.into_iter().peekable();
+    while let Some(mut range) = ranges.next() {
+        if let Some(page) = range.kept {
+            pages.push(PlannedPage::Kept(page.clone()));
+            continue;
+        }
+        let joins = |bytes: usize, next: &Range<'_>| {
+            next.kept.is_none() && (bytes < TOGETHER_BYTES || next.bytes < SMALL_BYTES)
+        };
+        while let Some(next) = ranges.next_if(|next| joins(range.bytes, next)) {
+            range.bytes += next.bytes;
+            range.entries.extend(next.entries);
+        }
+        pages.extend(cut(&range).into_iter().map(PlannedPage::New));
+    }
+    // The first range has no lower end, whatever stood before it has gone.
+    match pages.first_mut() {
+        Some(PlannedPage::Kept(page)) => page.from = None,
+        Some(PlannedPage::New(page)) => page.from = None,
+        None => {}
+    }
+    pages
+}
+
+fn by_old_page<'a>(old: &'a [PageRef], entries: impl Iterator<Item = PageEntry<'a>>) -> Vec<Range<'a>> {
+    let range = |page: &'a PageRef| Range {
+        from: page.from.as_ref(),
+        bytes: page.bytes as usize,
+        entries: Vec::new(),
+        kept: Some(page),
+    };
+    let mut ranges: Vec<_> = old.iter().map(range).collect();
+    if ranges.is_empty() {
+        ranges.push(Range { from: None, bytes: 0, entries: Vec::new(), kept: None });
+    }
+    let mut at = 0;
+    for entry in entries {
+        while ranges.get(at + 1).is_some_and(|next| next.from <= Some(&entry.put.key)) {
+            at += 1;
+        }
+        ranges[at].entries.push(entry);
+    }
+    ranges
+}
+
+/// Drops the page from a range whose entries are not the page's any more.
+fn judge(range: &mut Range<'_>) {
+    let unchanged = range.kept.is_some_and(|page| {
+        page.entries > 0
+            && page.entries == range.entries.len() as u64
+            && range.entries.iter().all(|entry| entry.version <= page.version)
+    });
+    if !unchanged {
+        range.kept = None;
+        range.bytes = range.entries.iter().map(|entry| line_of(entry).len()).sum();
+    }
+}
+
+fn give_small_ones_a_neighbour(ranges: &mut [Range<'_>]) {
+    let mut start = 0;
+    while start < ranges.len() {
+        if ranges[start].kept.is_some() {
+            start += 1;
+            continue;
+        }
+        let run = ranges[start..].iter().take_while(|range| range.kept.is_none());
+        let (count, bytes) = run.fold((0, 0), |(count, bytes), range| (count + 1, bytes + range.bytes));
+        let end = start + count;
+        if bytes > 0 && bytes < SMALL_BYTES {
+            let neighbours = [start.checked_sub(1), (end < ranges.len()).then_some(end)];
+            if let Some(smaller) = neighbours.into_iter().flatten().min_by_key(|at| ranges[*at].bytes) {
+                ranges[smaller].kept = None;
+            }
+        }
+        start = end;
+    }
+}
+
+/// Cuts a range's entries into pages of equal size, near three quarters full.
+fn cut(range: &Range<'_>) -> Vec<NewPage> {
+    let pages = if range.bytes <= PART_BYTES { 1 } else { range.bytes.div_ceil(TARGET_BYTES) };
+    // A page is closed once it has its share: it then exceeds that by less than one entry (at most 11 KiB:
+    // key, metadata and value escaped), which stays below the limit.
+    let share = range.bytes.div_ceil(pages);
+    let mut cut: Vec<NewPage> = Vec::new();
+    for entry in &range.entries {
+        let line = line_of(entry);
+        match cut.last_mut() {
+            Some(page) if page.lines.len() < share && page.lines.len() + line.len() <= PART_BYTES => {
+                page.entries += 1;
+                page.lines.push_str(&line);
+            }
+            full => {
+                let from = if full.is_none() { range.from.cloned() } else { Some(entry.put.key.clone()) };
+                cut.push(NewPage { from, entries: 1, lines: line });
+            }
+        }
+    }
+    cut
+}
+
+fn line_of(entry: &PageEntry<'_>) -> String {
+    let mut line = Record::Put(entry.put.clone()).to_line(Some(entry.version));
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! The numbers that tune the engine, together. Those that an operator of the program may want to change are
+//! fields of [`Settings`]; the others are constants with their reason.
+
+use std::time::Duration;
+
+use crate::limits::{
+    budget::{BUDGET_BYTES, BUDGET_OBJECTS},
+    pacing::PacingSettings,
+};
+
+/// Encoded root, inline records included, beyond which a commit spills the inline records into a segment.
+/// Below it a commit is one write; above it a swap costs more than the second object does (design §6).
+pub(crate) const INLINE_ROOT_BYTES: usize = 14 * 1024;
+/// Most bytes of record lines in one commit: four full segments, which are created side by side.
+pub(crate) const BATCH_BYTES: usize = 4 * crate::format::PART_BYTES;
+/// Most writes in one commit: judging them stays below a few milliseconds.
+pub(crate) const BATCH_WRITES: usize = 4096;
+/// What a large bulk is given time for beyond the deadline of a write.
+pub(crate) const BULK_BYTES_PER_SECOND: usize = 256 * 1024;
+/// Share of the last commit's duration that the next one may wait for writes to gather. Clients that were just
+/// answered send their next write within a fraction of a commit; without the wait they miss the batch.
+pub(crate) const GATHER_SHARE: u32 = 2;
+/// Longest such wait, whatever the last commit took.
+pub(crate) const GATHER_MOST: Duration = Duration::from_millis(10);
+/// Commits closer to each other than this are a run of writes, whose next commit is prepared. Far less than the
+/// age at which what was prepared could not be used any more.
+pub(crate) const BUSY: Duration = Duration::from_secs(1);
+/// First pause after a lost swap, jittered, doubled with every further one.
+pub(crate) const CONFLICT_PAUSE: Duration = Duration::from_millis(2);
+/// Longest pause after a lost swap: no write waits more than a second for fairness (invariant 3).
+pub(crate) const CONFLICT_PAUSE_MOST: Duration = Duration::from_millis(50);
+/// Gap that a winner leaves when it has just seen another replica's commit, so that the other gets its turn.
+/// As long as the last commit took, at least this.
+pub(crate) const FAIR_GAP: Duration = Duration::from_millis(3);
+/// Longest such gap.
+pub(crate) const FAIR_GAP_MOST: Duration = Duration::from_millis(50);
+/// First pause before an unknown outcome is looked at again, doubled each time.
+pub(crate) const UNKNOWN_PAUSE: Duration = Duration::from_millis(20);
+/// Longest such pause.
+pub(crate) const UNKNOWN_PAUSE_MOST: Duration = Duration::from_millis(500);
+/// How long a process's entry among the root's writers is kept since it was last seen to change (invariant 5).
+pub(crate) const WRITER_KEPT: Duration = Duration::from_secs(600);
+/// Most entries among the root's writers: beyond it the oldest go early, so that a crash loop cannot fill the root.
+pub(crate) const WRITERS_MOST: usize = 48;
+/// How long after a swap was sent the absence of the own entry proves that it was not committed: far less than
+/// any entry is kept, however many processes come and go.
+pub(crate) const ABSENCE_PROVES: Duration = Duration::from_secs(60);
+/// Segments in the root at which every replica folds, also one that is not the maintainer.
+pub(crate) const FULL_SEGMENTS: usize = 16;
+/// How long the watch may be silent before the roots are listed: the bound on how late a reader hears that its
+/// state is old when a watch hangs.
+pub(crate) const SILENCE: Duration = Duration::from_secs(2);
+/// How often the roots are listed even though the watch speaks: an event may be lost.
+pub(crate) const LIST_EVERY: Duration = Duration::from_secs(10);
+/// How often the follower looks whether it is time to list.
+pub(crate) const FOLLOW_TICK: Duration = Duration::from_millis(250);
+/// Pause before a load that failed is tried again, doubled up to [`RELOAD_PAUSE_MOST`].
+pub(crate) const RELOAD_PAUSE: Duration = Duration::from_millis(100);
+/// Longest such pause.
+pub(crate) const RELOAD_PAUSE_MOST: Duration = Duration::from_secs(5);
+/// Most live looks for unknown KvNamespaces at a time (design §4: never cached).
+pub(crate) const LOOKS_AT_ONCE: usize = 4;
+/// Most changes a slow listener may be behind before it is told to look at everything.
+pub(crate) const CHANGES_KEPT: usize = 1024;
+/// How far the clock may be off the store's before what it says of expiry is not acted upon (design §6).
+pub(crate) const SKEW_MOST: Duration = Duration::from_secs(2);
+
+/// What an operator of the program can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long the collector sees an object unreachable before it deletes it; a writer's own objects must be
+    /// younger than half of it when the root names them (invariant 6).
+    pub grace: Duration,
+    /// How long a write may take from its arrival to its answer.
+    pub write_deadline: Duration,
+    /// Most writes that wait for a commit, per KvNamespace; one more is 429.
+    pub queue_writes: usize,
+    /// Most bytes of records that wait, per KvNamespace.
+    pub queue_bytes: usize,
+    /// Most bytes that all KvNamespaces together may take in the store, garbage included.
+    pub budget_bytes: u64,
+    /// Most objects.
+    pub budget_objects: u64,
+    /// What this process may send to the store; `None` for no limit.
+    pub pacing: Option<PacingSettings>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(600),
+            write_deadline: Duration::from_secs(10),
+            queue_writes: 20_000,
+            queue_bytes: 16 * 1024 * 1024,
+            budget_bytes: BUDGET_BYTES,
+            budget_objects: BUDGET_OBJECTS,
+            pacing: Some(PacingSettings::default()),
+        }
+    }
+}

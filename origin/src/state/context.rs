@@ -1,0 +1,82 @@
+//! What all KvNamespaces of an origin share: the store, time, randomness, and who is to be told.
+
+use std::sync::Arc;
+
+use nearkv::{Clock, Namespace, Random};
+use tokio::sync::{broadcast, watch};
+
+use crate::{
+    Settings,
+    limits::{
+        budget::Budget,
+        pacing::{Lane, Pace, Paced},
+    },
+    metrics::counters::{Counted, Counters},
+    settings::CHANGES_KEPT,
+    store::ObjectStore,
+    values::{CHUNK_CACHE_BYTES, ChunkCache},
+};
+
+/// The surroundings of every [`crate::state::space::Space`].
+pub(crate) struct Context {
+    /// Writes wait here for the pace of the whole process.
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// The same store, for writes that stand back for commits.
+    pub(crate) upkeep_store: Arc<dyn ObjectStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<Random>,
+    pub(crate) settings: Settings,
+    pub(crate) changes: broadcast::Sender<Namespace>,
+    /// What this process may send to the store.
+    pub(crate) pace: Arc<Pace>,
+    /// What is counted.
+    pub(crate) counters: Arc<Counters>,
+    /// What all KvNamespaces together may take in the store.
+    pub(crate) budget: Arc<Budget>,
+    /// Chunks of long values lately read.
+    pub(crate) chunks: ChunkCache,
+    maintainer: watch::Sender<bool>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        clock: Arc<dyn Clock>,
+        random: Arc<Random>,
+        settings: Settings,
+    ) -> Self {
+        let pace = Pace::new(settings.pacing);
+        let counters = Arc::new(Counters::default());
+        let store_of = |lane| {
+            let counted = Counted::new(Arc::clone(&store), Arc::clone(&counters), lane);
+            Paced::new(counted, Arc::clone(&pace), lane)
+        };
+        Self {
+            upkeep_store: store_of(Lane::Maintenance),
+            store: store_of(Lane::Commit),
+            counters,
+            pace,
+            changes: broadcast::Sender::new(CHANGES_KEPT),
+            budget: Arc::new(Budget::new(settings.budget_bytes, settings.budget_objects)),
+            chunks: ChunkCache::new(CHUNK_CACHE_BYTES),
+            maintainer: watch::Sender::new(false),
+            clock,
+            random,
+            settings,
+        }
+    }
+
+    /// Tells the listeners of [`crate::Origin::changes`].
+    pub(crate) fn announce(&self, namespace: &Namespace) {
+        // Nobody listening is no loss: a listener starts by looking at everything.
+        let _ = self.changes.send(namespace.clone());
+    }
+
+    pub(crate) fn set_maintainer(&self, on: bool) {
+        self.maintainer.send_replace(on);
+    }
+
+    pub(crate) fn maintainer(&self) -> watch::Receiver<bool> {
+        self.maintainer.subscribe()
+    }
+}

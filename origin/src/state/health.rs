@@ -1,0 +1,100 @@
+//! What the state of a KvNamespace in memory is good for: whether it shows what a readable root says, whether it may
+//! be written upon, and the refusal where it may not.
+
+use std::sync::Arc;
+
+use nearkv::{Error, Reason};
+
+use crate::{
+    Health, NamespaceConfig,
+    state::{snapshot::Snapshot, space::Space},
+};
+
+/// What is known of the state in memory.
+pub(crate) struct Trust {
+    health: Health,
+    /// A first look has been taken, whatever it showed.
+    settled: bool,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self { health: Health::Loading, settled: false }
+    }
+}
+
+impl Space {
+    pub(crate) fn health(&self) -> Health {
+        self.standing.lock().health.clone()
+    }
+
+    pub(crate) fn set_health(&self, health: Health) {
+        let mut standing = self.standing.lock();
+        standing.settled |= health != Health::Loading;
+        if standing.health != health {
+            tracing::info!(namespace = %self.namespace, from = standing.health.as_str(), to = health.as_str(), "health changed");
+            standing.health = health;
+            drop(standing);
+            self.context.announce(&self.namespace);
+        }
+    }
+
+    /// A first look has been taken, whatever it showed.
+    pub(crate) fn settle(&self) {
+        self.standing.lock().settled = true;
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.standing.lock().settled
+    }
+
+    /// Whether the state may be written upon; else the refusal.
+    pub(crate) fn writable(&self) -> Result<Arc<Snapshot>, Error> {
+        let health = self.health();
+        match (&health, self.view()) {
+            (Health::Ready | Health::PartDamaged { .. } | Health::StoreRefused { .. }, Some(view)) => {
+                Ok(view)
+            }
+            (Health::Loading, _) | (Health::Ready, None) => Err(Error::namespace_loading(&self.namespace)),
+            _ => Err(self.damaged(&health)),
+        }
+    }
+
+    /// The refusal of what a damaged root does not allow.
+    pub(crate) fn damaged(&self, health: &Health) -> Error {
+        let (account, name) = (self.namespace.account(), self.namespace.name());
+        let remedy = match health {
+            Health::FormatUnknown { .. } => {
+                "run the version of nearkv-operator that wrote it, or a newer one".to_owned()
+            }
+            _ => format!("repair it with: kubectl kv repair {name} -n {account}"),
+        };
+        let what = match health {
+            Health::FormatUnknown { detail } => format!("is another version's ({detail})"),
+            Health::RootMissing => "is missing".to_owned(),
+            Health::RootDamaged { detail } => format!("is damaged ({detail})"),
+            Health::NameTaken { detail } => format!("has its name taken ({detail})"),
+            _ => format!("is not to be trusted ({})", health.as_str()),
+        };
+        Error::new(
+            Reason::NamespaceDamaged,
+            format!(
+                "The root ConfigMap {name}.kv of KvNamespace {account}/{name} {what}: nothing is written; {remedy}"
+            ),
+        )
+    }
+
+    /// Whether memory shows what a readable root says.
+    pub(crate) fn is_sound(&self) -> bool {
+        matches!(self.health(), Health::Ready | Health::PartDamaged { .. } | Health::StoreRefused { .. })
+    }
+}
+
+/// The refusal of an operation on keys whose entries are lost.
+pub(crate) fn damaged_range(config: &NamespaceConfig, detail: &str) -> Error {
+    let namespace = &config.namespace;
+    Error::new(
+        Reason::NamespaceDamaged,
+        format!("Data of KvNamespace {namespace} are damaged: {detail}; see kubectl kv repair"),
+    )
+}

@@ -1,0 +1,10 @@
+//! What memory holds of a KvNamespace: its configuration, the newest snapshot of its data, and how far both can be
+//! trusted. Readers are answered from here.
+
+pub(crate) mod context;
+pub(crate) mod entries;
+pub(crate) mod health;
+pub(crate) mod read;
+pub(crate) mod snapshot;
+pub(crate) mod space;
+pub(crate) mod writers;

@@ -1,0 +1,185 @@
+//! One KvNamespace in memory: its configuration, the newest snapshot of its data, and what is known about both.
+//! Readers take the snapshot without a lock; whoever has a newer one publishes it here.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use nearkv::Namespace;
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    NamespaceConfig, Report,
+    format::Drafter,
+    limits::budget::Purpose,
+    metrics::counters::Tally,
+    parts::writer::PartWriter,
+    state::context::Context,
+    state::{
+        health::Trust,
+        snapshot::{Snapshot, owner},
+        writers::Writers,
+    },
+};
+
+/// A configured KvNamespace.
+pub(crate) struct Space {
+    pub(crate) context: Arc<Context>,
+    pub(crate) namespace: Namespace,
+    config: ArcSwap<NamespaceConfig>,
+    view: ArcSwapOption<Snapshot>,
+    pub(crate) standing: Mutex<Trust>,
+    /// When the snapshot was last proven to be the newest state, in µs since `started`; 0 for never.
+    proven: AtomicU64,
+    started: Instant,
+    pub(crate) tally: Tally,
+    pub(crate) writers: Writers,
+    /// The snapshot is another one. For the upkeep.
+    pub(crate) moved: Notify,
+    /// The configuration is another one. For the upkeep.
+    pub(crate) reconfigured: Notify,
+    /// Cancelled when the KvNamespace is gone or has another UID.
+    pub(crate) closed: CancellationToken,
+}
+
+/// What a configuration was, compared with the present one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reconfigured {
+    /// The same.
+    Unchanged,
+    /// Another one of the same KvNamespace object.
+    Changed,
+    /// That of another KvNamespace object with the same name; nothing was changed.
+    OtherUid,
+}
+
+impl Space {
+    pub(crate) fn new(context: Arc<Context>, config: NamespaceConfig) -> Arc<Self> {
+        Arc::new(Self {
+            namespace: config.namespace.clone(),
+            config: ArcSwap::from_pointee(config),
+            view: ArcSwapOption::empty(),
+            standing: Mutex::default(),
+            proven: AtomicU64::new(0),
+            started: Instant::now(),
+            tally: Tally::default(),
+            writers: Writers::default(),
+            moved: Notify::new(),
+            reconfigured: Notify::new(),
+            closed: CancellationToken::new(),
+            context,
+        })
+    }
+
+    /// Takes a changed configuration.
+    pub(crate) fn reconfigure(&self, config: &NamespaceConfig) -> Reconfigured {
+        let present = self.config.load();
+        if present.uid != config.uid {
+            return Reconfigured::OtherUid;
+        }
+        if **present == *config {
+            return Reconfigured::Unchanged;
+        }
+        self.config.store(Arc::new(config.clone()));
+        self.reconfigured.notify_one();
+        Reconfigured::Changed
+    }
+
+    pub(crate) fn config(&self) -> Arc<NamespaceConfig> {
+        self.config.load_full()
+    }
+
+    pub(crate) fn view(&self) -> Option<Arc<Snapshot>> {
+        self.view.load_full()
+    }
+
+    /// Ends everything: the KvNamespace is gone, or another one has its name.
+    pub(crate) fn close(&self) {
+        self.closed.cancel();
+    }
+
+    /// Makes a snapshot the one that readers see, unless they see a later one already. `force` where a read of the
+    /// root has confirmed that this one is of another life of the data, whatever was seen before.
+    pub(crate) fn publish(&self, snapshot: Arc<Snapshot>, force: bool) -> Arc<Snapshot> {
+        let standing = self.standing.lock();
+        let present = self.view.load_full();
+        if let Some(present) = &present {
+            let follows = present.root.incarnation == snapshot.root.incarnation
+                && present.root.swap <= snapshot.root.swap;
+            if !force && !follows {
+                return Arc::clone(present);
+            }
+        }
+        self.writers.observe(&snapshot.root);
+        self.view.store(Some(Arc::clone(&snapshot)));
+        drop(standing);
+        self.moved.notify_one();
+        let moved = present.is_none_or(|present| {
+            present.root.incarnation != snapshot.root.incarnation
+                || present.root.declared != snapshot.root.declared
+                || present.policy() != snapshot.policy()
+        });
+        if moved {
+            self.context.announce(&self.namespace);
+        }
+        snapshot
+    }
+
+    /// The state was the newest one at `at`.
+    pub(crate) fn prove(&self, at: Instant) {
+        let micros = at.saturating_duration_since(self.started).as_micros();
+        self.proven.fetch_max(u64::try_from(micros).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+    }
+
+    /// How long ago the state was last proven to be the newest.
+    pub(crate) fn age(&self) -> Duration {
+        let proven = Duration::from_micros(self.proven.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(proven)
+    }
+
+    /// Where this KvNamespace's parts are made, as a client's write.
+    pub(crate) fn part_writer(&self) -> PartWriter {
+        let config = self.config();
+        let owner = owner(&self.namespace, &config.uid, config.deletion_policy);
+        PartWriter {
+            store: Arc::clone(&self.context.store),
+            random: Arc::clone(&self.context.random),
+            budget: Arc::clone(&self.context.budget),
+            purpose: Purpose::Write,
+            drafter: Drafter { namespace: self.namespace.clone(), owner },
+        }
+    }
+
+    /// The state for `status` and metrics.
+    pub(crate) fn report(&self) -> Report {
+        let health = self.health();
+        let Some(view) = self.view() else {
+            return Report {
+                health,
+                version: None,
+                keys: 0,
+                bytes: 0,
+                objects: 0,
+                declared: None,
+                deletion_policy: None,
+            };
+        };
+        let usage = view.entries.usage(self.context.clock.now());
+        Report {
+            health,
+            version: Some(view.version()),
+            keys: usage.keys,
+            bytes: usage.bytes,
+            objects: view.objects(),
+            declared: view.root.declared.as_ref().map(|mark| (mark.uid.clone(), mark.generation)),
+            deletion_policy: Some(view.policy()),
+        }
+    }
+}

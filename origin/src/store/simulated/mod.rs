@@ -1,0 +1,266 @@
+//! [`Simulated`]: an object store in memory whose network and neighbours misbehave as ordered or by chance, on
+//! tokio's (paused) time and a seed, so that a whole history of crashes repeats itself exactly.
+//!
+//! One [`World`] holds the objects; each [`Simulated`] is the connection of one process to it. A request is a
+//! task of its own: it is under way when its caller has long been dropped, and may still be carried out.
+
+mod faults;
+mod journey;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod world;
+
+use std::{collections::VecDeque, ops::Range, pin::pin, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use nearkv::Random;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout,
+};
+
+pub use faults::{Action, Fate, Faults};
+pub use world::{Change, World};
+
+use self::journey::Caller;
+use self::journey::Journey;
+use self::world::State;
+use crate::store::{
+    Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
+};
+
+/// One process's connection to a [`World`]. Cheap to clone; clones are the same process.
+#[derive(Clone)]
+pub struct Simulated(Arc<Process>);
+
+/// What the tasks of one process, its requests and its watches share.
+struct Process {
+    world: World,
+    random: Random,
+    faults: Mutex<Faults>,
+    orders: Mutex<VecDeque<(Action, Fate)>>,
+    link: Mutex<Link>,
+    /// Wakes in the order of waiting, as a watch channel does not: a seed must tell one history.
+    link_changed: Notify,
+    skew_ms: Mutex<Skew>,
+    counters: Mutex<Counters>,
+}
+
+/// Whether the process and the store reach each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// They do.
+    Up,
+    /// The network between them is cut: calls run into their deadline, and what was under way may arrive late.
+    Cut,
+    /// The process stands still, as after SIGSTOP: neither its calls nor their deadlines go on, and answers
+    /// wait for it.
+    Frozen,
+}
+
+/// What a process has asked of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Calls of `get` and `list`.
+    pub reads: u64,
+    /// Calls of `create`, `replace` and `delete`.
+    pub writes: u64,
+    /// Size of the content in them.
+    pub bytes_written: u64,
+}
+
+#[derive(Default)]
+struct Skew {
+    /// What the process's clock is ahead.
+    set: i64,
+    /// Whether an answer has shown it.
+    known: bool,
+}
+
+/// Why an outcome is unknown.
+#[derive(Debug, thiserror::Error)]
+enum Breakdown {
+    #[error("the connection broke")]
+    Broken,
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+}
+
+impl Simulated {
+    /// A new world without faults, and the first process's connection to it.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::enter(World::new(seed))
+    }
+
+    /// Another process's connection to the same world, without faults.
+    #[must_use]
+    pub fn client(&self) -> Self {
+        Self::enter(self.0.world.clone())
+    }
+
+    fn enter(world: World) -> Self {
+        let random = world.enter();
+        Self(Arc::new(Process {
+            world,
+            random,
+            faults: Mutex::new(Faults::NONE),
+            orders: Mutex::new(VecDeque::new()),
+            link: Mutex::new(Link::Up),
+            link_changed: Notify::new(),
+            skew_ms: Mutex::new(Skew::default()),
+            counters: Mutex::new(Counters::default()),
+        }))
+    }
+
+    /// The back door.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    /// From now on this goes wrong for this process.
+    pub fn set_faults(&self, faults: Faults) {
+        *self.0.faults.lock() = faults;
+    }
+
+    /// Orders the fate of this process's next call of that kind. Several orders of a kind are kept in turn.
+    pub fn order(&self, action: Action, fate: Fate) {
+        self.0.orders.lock().push_back((action, fate));
+    }
+
+    /// Cuts, freezes or restores the connection.
+    pub fn set_link(&self, link: Link) {
+        *self.0.link.lock() = link;
+        self.0.link_changed.notify_waiters();
+    }
+
+    /// From its next answer on the process sees its clock that far ahead of the store's.
+    pub fn set_clock_skew_ms(&self, skew: i64) {
+        self.0.skew_ms.lock().set = skew;
+    }
+
+    /// What this process has asked of the store so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        *self.0.counters.lock()
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        action: Action,
+        name: &ObjectName,
+        request: impl FnOnce(&mut State) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let process = &self.0;
+        process.until_not(Link::Frozen).await;
+        let (fate, deadline) = (process.fate(action), process.faults.lock().deadline);
+        let caller = Caller::default();
+        let (answer, mut answered) = oneshot::channel();
+        let journey = Journey { process: Arc::clone(process), name: name.clone(), fate, gone: caller.gone() };
+        tokio::spawn(journey.travel(request, answer));
+        let in_time = timeout(deadline, &mut answered).await;
+        // Whatever came while the process stood still is there for it when it goes on, deadline or not.
+        process.until_not(Link::Frozen).await;
+        let received = match in_time {
+            Ok(received) => received.map_err(|_| Breakdown::Broken),
+            Err(_) => answered.try_recv().map_err(|_| Breakdown::TimedOut(deadline)),
+        };
+        let unknown = |source| StoreError::Unknown {
+            action: action.as_str(),
+            name: name.clone(),
+            source: Arc::new(source),
+        };
+        let answer = received.map_err(unknown)?;
+        process.skew_ms.lock().known = true;
+        answer
+    }
+
+    fn count_write(&self, bytes: u64) {
+        let mut counters = self.0.counters.lock();
+        counters.writes += 1;
+        counters.bytes_written += bytes;
+    }
+}
+
+impl Process {
+    async fn until_not(&self, link: Link) {
+        loop {
+            let mut changed = pin!(self.link_changed.notified());
+            changed.as_mut().enable();
+            if self.link() != link {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn link(&self) -> Link {
+        *self.link.lock()
+    }
+
+    fn fate(&self, action: Action) -> Fate {
+        let mut orders = self.orders.lock();
+        if let Some(first) = orders.iter().position(|(ordered, _)| *ordered == action)
+            && let Some((_, fate)) = orders.remove(first)
+        {
+            return fate;
+        }
+        let faults = self.faults.lock();
+        faults.fate(action, self.random.below(1000), self.random.jitter(faults.longest_late))
+    }
+
+    fn latency(&self) -> Duration {
+        let Range { start, end } = self.faults.lock().latency.clone();
+        start + self.random.jitter(end.saturating_sub(start))
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Simulated {
+    async fn get(&self, name: &ObjectName) -> Result<Option<Object>, StoreError> {
+        self.0.counters.lock().reads += 1;
+        let wanted = name.clone();
+        self.call(Action::Get, name, move |state| Ok(state.get(&wanted))).await
+    }
+
+    async fn list(&self, selector: &Selector) -> Result<Vec<Meta>, StoreError> {
+        self.0.counters.lock().reads += 1;
+        let name = ObjectName::new(selector.folder.as_deref().unwrap_or("*"), "*");
+        let selector = selector.clone();
+        let matching = move |state: &mut State| {
+            Ok(state.matching(&selector).map(|object| object.meta.clone()).collect())
+        };
+        self.call(Action::List, &name, matching).await
+    }
+
+    async fn create(&self, draft: &Draft) -> Result<Meta, StoreError> {
+        self.count_write(draft.content.size());
+        let wanted = draft.clone();
+        self.call(Action::Create, &draft.name, move |state| state.create(&wanted)).await
+    }
+
+    async fn replace(&self, draft: &Draft, expected: &Token) -> Result<Meta, StoreError> {
+        self.count_write(draft.content.size());
+        let (wanted, expected) = (draft.clone(), expected.clone());
+        self.call(Action::Replace, &draft.name, move |state| state.replace(&wanted, &expected)).await
+    }
+
+    async fn delete(&self, name: &ObjectName, id: &ObjectId) -> Result<(), StoreError> {
+        self.count_write(0);
+        let (wanted, id) = (name.clone(), id.clone());
+        self.call(Action::Delete, name, move |state| state.delete(&wanted, &id)).await
+    }
+
+    fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent> {
+        watch::follow(Arc::clone(&self.0), selector.clone())
+    }
+
+    fn clock_skew_ms(&self) -> Option<i64> {
+        let skew = self.0.skew_ms.lock();
+        skew.known.then_some(skew.set)
+    }
+}

@@ -1,0 +1,101 @@
+//! The engine as its upkeep sees it: snapshots to decide on, and the committer to have the root amended.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use nearkv::Reason;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Health,
+    commit::{amendment::Amendment, request::Operation},
+    format::{Manifest, Root},
+    limits::budget::Purpose,
+    parts::{pages::PageEntry, writer::PartWriter},
+    state::snapshot::Snapshot,
+    store::ObjectName,
+    upkeep::{AmendError, Host, View, keeper::Keeper, rounds::Upkeep},
+};
+
+impl View for Snapshot {
+    fn root(&self) -> &Root {
+        &self.root
+    }
+
+    fn entries(&self) -> Box<dyn Iterator<Item = PageEntry<'_>> + Send + '_> {
+        Box::new(self.entries.iter().map(|slot| PageEntry { version: slot.version, put: &slot.put }))
+    }
+
+    fn keys(&self) -> u64 {
+        self.entries.count()
+    }
+
+    fn manifest(&self) -> Option<Arc<Manifest>> {
+        Some(Arc::clone(&self.manifest))
+    }
+}
+
+#[async_trait]
+impl Host for Keeper {
+    fn snapshot(&self) -> Option<Arc<dyn View>> {
+        // What the store refused to take says nothing against what it holds.
+        if !matches!(self.space.health(), Health::Ready | Health::StoreRefused { .. }) {
+            return None;
+        }
+        self.space.view().map(|view| view as Arc<dyn View>)
+    }
+
+    async fn amend(&self, amendment: Amendment) -> Result<Arc<dyn View>, AmendError> {
+        if let Amendment::Manifest(new) = &amendment
+            && new.born.elapsed() >= self.space.context.settings.grace / 2
+        {
+            return Err(AmendError::Superseded);
+        }
+        match self.committer.submit(Operation::Amend(Box::new(amendment)), None).await {
+            Ok(_) => self.space.view().map(|view| view as Arc<dyn View>).ok_or(AmendError::Stopped),
+            Err(error) => Err(match error.reason() {
+                Reason::PreconditionFailed => AmendError::Superseded,
+                Reason::NamespaceMissing => AmendError::Stopped,
+                _ => AmendError::Failed(error),
+            }),
+        }
+    }
+
+    async fn changed(&self) {
+        self.space.moved.notified().await;
+    }
+
+    fn doubt(&self, object: &ObjectName) {
+        self.doubted.lock().insert(object.clone());
+    }
+}
+
+impl Keeper {
+    /// Keeps the objects in order until `shutdown`. Starts anew when the owner that new objects get changes.
+    pub(crate) async fn keep_up(self: &Arc<Self>, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            let policy = self.space.config().deletion_policy;
+            let part_writer = PartWriter {
+                store: Arc::clone(&self.space.context.upkeep_store),
+                purpose: Purpose::Relief,
+                ..self.space.part_writer()
+            };
+            let host: Arc<dyn Host> = Arc::<Self>::clone(self);
+            let clock = Arc::clone(&self.space.context.clock);
+            let upkeep = Upkeep::new(host, part_writer, clock, self.space.context.settings.grace);
+            let ended = shutdown.child_token();
+            let other_policy = async {
+                while self.space.config().deletion_policy == policy {
+                    self.space.reconfigured.notified().await;
+                }
+                ended.cancel();
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                biased;
+                () = upkeep.run(self.space.context.maintainer(), ended.clone()) => {}
+                () = other_policy => {}
+            }
+        }
+    }
+}

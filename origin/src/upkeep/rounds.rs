@@ -1,0 +1,274 @@
+//! Upkeep of one KvNamespace's objects: fold, checkpoint, collect. Each step reads the newest snapshot, writes
+//! objects that nothing names yet, and hands the committer an [`Amendment`]; a step whose host has shifted is
+//! given up and decided anew. One task per KvNamespace; what it does depends on whether this replica is the
+//! maintainer.
+
+use std::{sync::Arc, time::Duration};
+
+use nearkv::Clock;
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    commit::amendment::Amendment,
+    format::{Manifest, ManifestRef},
+    parts::writer::PartWriter,
+    upkeep::{
+        AmendError, Host, UpkeepError, View,
+        checkpoint::{self, Writing},
+        collect::{Collected, Collector},
+        fold,
+    },
+};
+
+/// Longest time between two looks at a KvNamespace that nothing wakes.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Pause after a step that failed, so that a store in trouble is left in peace.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// Longest time between two rounds of the collector.
+const COLLECT_EVERY: Duration = Duration::from_secs(60);
+/// With a short grace the collector looks this many times within it.
+const ROUNDS_PER_GRACE: u32 = 4;
+/// After this share of the grace the pages of a checkpoint that are written by then are named: past half of it no root may
+/// name them.
+const STAGE_AFTER: u32 = 4;
+
+/// What one look at a KvNamespace has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tended {
+    /// Folds.
+    pub folds: u64,
+    /// Checkpoints.
+    pub checkpoints: u64,
+}
+
+/// The upkeep of one KvNamespace.
+pub(crate) struct Upkeep {
+    /// The engine.
+    host: Arc<dyn Host>,
+    /// For the objects: its store is paced as maintenance.
+    part_writer: PartWriter,
+    clock: Arc<dyn Clock>,
+    grace: Duration,
+    collector: Collector,
+    /// When the collector is due.
+    next_round: Instant,
+    /// The manifest last seen, so that a fold does not read what the fold before has written.
+    known: Option<(ManifestRef, Arc<Manifest>)>,
+}
+
+impl Upkeep {
+    /// For the KvNamespace that `part_writer` drafts for.
+    #[must_use]
+    pub(crate) fn new(
+        host: Arc<dyn Host>,
+        part_writer: PartWriter,
+        clock: Arc<dyn Clock>,
+        grace: Duration,
+    ) -> Self {
+        let collector = Collector::new(part_writer.drafter.namespace.clone(), grace);
+        let next_round = Instant::now();
+        Self { host, part_writer, clock, grace, collector, next_round, known: None }
+    }
+
+    /// Tends the KvNamespace until `shutdown`. While `maintainer` says no, it folds only a full root and
+    /// collects nothing, but counts for the budget.
+    pub(crate) async fn run(mut self, mut maintainer: watch::Receiver<bool>, shutdown: CancellationToken) {
+        loop {
+            let tended = async {
+                let is_maintainer = *maintainer.borrow_and_update();
+                let tended = self.tend(is_maintainer).await.map(drop);
+                if !is_maintainer {
+                    // Sightings must be its own, without a gap.
+                    self.collector.forget();
+                }
+                // What stands in the way of a fold does not stop the collector, which sets the time of its next round.
+                [tended, self.collect_if_due(is_maintainer).await]
+            };
+            let outcomes = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                outcomes = tended => outcomes,
+            };
+            let mut pause = Duration::ZERO;
+            for error in outcomes.into_iter().filter_map(Result::err) {
+                if matches!(error, UpkeepError::Amend(AmendError::Stopped)) {
+                    return;
+                }
+                self.say(&error);
+                pause = PAUSE_AFTER_FAILURE;
+            }
+            let look = Instant::now() + LOOK_EVERY;
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep_until(look.min(self.next_round)) => {}
+                _ = maintainer.changed() => {}
+                () = async {
+                    tokio::time::sleep(pause).await;
+                    self.host.changed().await;
+                } => {}
+            }
+        }
+    }
+
+    /// Folds and makes a checkpoint if they are due.
+    ///
+    /// # Errors
+    /// See [`UpkeepError`]; what was written is garbage.
+    pub(crate) async fn tend(&mut self, maintainer: bool) -> Result<Tended, UpkeepError> {
+        let mut done = Tended::default();
+        done.folds += self.fold(maintainer).await?;
+        if maintainer {
+            done.checkpoints += self.checkpoint(&mut done.folds).await?;
+        }
+        Ok(done)
+    }
+
+    /// One round of the collector.
+    ///
+    /// # Errors
+    /// See [`UpkeepError`]; the next round goes on.
+    pub(crate) async fn collect(&mut self) -> Result<Collected, UpkeepError> {
+        let Some(snapshot) = self.host.snapshot() else {
+            self.collector.forget();
+            self.collector.count(&self.part_writer).await?;
+            return Ok(Collected::default());
+        };
+        let manifest = self.manifest(&*snapshot).await?;
+        let ripe = self.collector.look(&self.part_writer, &*snapshot, &manifest).await?;
+        if ripe.is_empty() {
+            return Ok(Collected::default());
+        }
+        let sweep = Amendment::Sweep(snapshot.root().incarnation);
+        let swept = match self.host.amend(sweep).await {
+            Err(AmendError::Superseded) => {
+                self.collector.forget();
+                return Ok(Collected::default());
+            }
+            swept => swept?,
+        };
+        let manifest = self.manifest(&*swept).await?;
+        self.collector.delete(&self.part_writer, ripe, &*swept, &manifest).await
+    }
+
+    /// A round of the collector, if it is time for one; who is not the maintainer only counts.
+    async fn collect_if_due(&mut self, maintainer: bool) -> Result<(), UpkeepError> {
+        if Instant::now() < self.next_round {
+            return Ok(());
+        }
+        self.next_round = Instant::now() + self.collect_every();
+        if maintainer {
+            self.collect().await?;
+        } else {
+            self.collector.count(&self.part_writer).await?;
+        }
+        Ok(())
+    }
+
+    async fn fold(&mut self, maintainer: bool) -> Result<u64, UpkeepError> {
+        let mut folds = 0;
+        while let Some(snapshot) = self.host.snapshot()
+            && fold::is_due(snapshot.root(), maintainer)
+        {
+            let base = self.manifest(&*snapshot).await?;
+            let amendment = fold::prepare(&self.part_writer, snapshot.root(), &base).await?;
+            folds += self.amend(amendment).await?;
+        }
+        Ok(folds)
+    }
+
+    async fn checkpoint(&mut self, folds: &mut u64) -> Result<u64, UpkeepError> {
+        let Some(snapshot) = self.host.snapshot() else { return Ok(0) };
+        let base = self.manifest(&*snapshot).await?;
+        let (room, skew) = (self.part_writer.budget.room(), self.part_writer.store.clock_skew_ms());
+        let (root, keys) = (snapshot.root(), snapshot.keys());
+        if !checkpoint::is_due(root, &base, keys, room, skew)
+            || !checkpoint::has_room(&self.part_writer.budget, root, &base, keys)
+        {
+            return Ok(0);
+        }
+        let mut writing =
+            checkpoint::plan(&self.part_writer, Arc::clone(&snapshot), Arc::clone(&base), self.clock.now())
+                .await?;
+        while writing.write_some(&self.part_writer).await? {
+            // Commits go on meanwhile and fill the root.
+            *folds += self.fold(true).await?;
+            if writing.born().elapsed() >= self.grace / STAGE_AFTER {
+                self.stage(&mut writing).await?;
+            }
+            // The pages may take longer than a grace. A collector in trouble does not stop them.
+            if let Err(error) = self.collect_if_due(true).await {
+                self.say(&error);
+            }
+        }
+        let Some(snapshot) = self.host.snapshot() else { return Ok(0) };
+        let current = self.manifest(&*snapshot).await?;
+        match writing.finish(&self.part_writer, snapshot.root(), &current).await? {
+            Some(amendment) => self.amend(amendment).await,
+            None => Ok(0),
+        }
+    }
+
+    /// Has the root name the pages that are written so far.
+    async fn stage(&mut self, writing: &mut Writing) -> Result<(), UpkeepError> {
+        let Some(snapshot) = self.host.snapshot() else { return Ok(()) };
+        let current = self.manifest(&*snapshot).await?;
+        if let Some((amendment, stage)) = writing.stage(&self.part_writer, snapshot.root(), &current).await?
+            && self.amend(amendment).await? == 1
+        {
+            writing.staged(stage);
+        }
+        Ok(())
+    }
+
+    /// Amends the root; one that has moved on is no failure.
+    async fn amend(&mut self, amendment: Amendment) -> Result<u64, UpkeepError> {
+        let named = match &amendment {
+            Amendment::Manifest(new) => Some((new.reference.clone(), Arc::clone(&new.manifest))),
+            Amendment::Sweep(_) => None,
+        };
+        match self.host.amend(amendment).await {
+            Ok(_) => {
+                self.known = named.or(self.known.take());
+                Ok(1)
+            }
+            Err(AmendError::Superseded) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the manifest of the snapshot's root says.
+    async fn manifest(&mut self, snapshot: &dyn View) -> Result<Arc<Manifest>, UpkeepError> {
+        let Some(reference) = &snapshot.root().manifest else { return Ok(Arc::default()) };
+        if let Some((known, manifest)) = &self.known
+            && known == reference
+        {
+            return Ok(Arc::clone(manifest));
+        }
+        let manifest = match snapshot.manifest() {
+            Some(manifest) => manifest,
+            None => Arc::new(self.part_writer.loader().manifest(reference).await?),
+        };
+        self.known = Some((reference.clone(), Arc::clone(&manifest)));
+        Ok(manifest)
+    }
+
+    /// Logs what went wrong, and has the object looked at that is at fault.
+    fn say(&self, error: &UpkeepError) {
+        if let UpkeepError::Load(error) = error
+            && let Some(object) = error.damaged()
+        {
+            self.host.doubt(object);
+        }
+        let (namespace, error) = (&self.part_writer.drafter.namespace, error as &dyn std::error::Error);
+        tracing::warn!(%namespace, error, "upkeep failed");
+    }
+
+    fn collect_every(&self) -> Duration {
+        COLLECT_EVERY.min(self.grace / ROUNDS_PER_GRACE)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What kind of history a seed tells: how many take part, what goes wrong, and how often.
+
+use std::time::Duration;
+
+use nearkv::Random;
+use nearkv_origin::store::simulated::Faults;
+
+/// One history in so many has a large KvNamespace: it takes a hundred times as long to tell as another.
+const LARGE_ONE_IN: u64 = 40;
+
+/// The choices that a seed makes once.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) replicas: usize,
+    pub(crate) clients: usize,
+    /// Operations of each client.
+    pub(crate) operations: usize,
+    pub(crate) keys: u64,
+    /// Among how many of them a client chooses at a time.
+    pub(crate) near: u64,
+    /// Quota of keys.
+    pub(crate) most_keys: u64,
+    /// Longest pause between two operations of a client.
+    pub(crate) pause: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) write_deadline: Duration,
+    pub(crate) faults: Faults,
+    /// Longest pause between two strokes of fate; none, if the history is peaceful.
+    pub(crate) strokes: Option<Duration>,
+    /// Whether hands destroy objects.
+    pub(crate) damage: bool,
+    /// Whether the KvNamespace is deleted and created again.
+    pub(crate) rebirths: bool,
+    /// Whether the data outlive it.
+    pub(crate) retain: bool,
+    /// Whether clocks go wrong.
+    pub(crate) skews: bool,
+    /// Chance in a thousand that a value is long.
+    pub(crate) long_values: u64,
+    /// Chance in a thousand that one which is not has some KB.
+    pub(crate) medium_values: u64,
+    /// Operations in a hundred that are a bulk.
+    pub(crate) bulks: u64,
+    /// Most writes of a bulk, where it is not one of the few that have many.
+    pub(crate) bulk: u64,
+}
+
+/// Both ends included.
+fn between(random: &Random, low: u64, high: u64) -> u64 {
+    low + random.below(high - low + 1)
+}
+
+/// Most writes of any bulk.
+pub(crate) const LARGEST_BULK: u64 = 60;
+
+impl Plan {
+    pub(crate) fn of(seed: u64) -> Self {
+        let random = Random::seeded(seed ^ 0x6e65_6172_6b76);
+        let one_in = |n| random.below(n) == 0;
+        let between = |low, high| between(&random, low, high);
+        let chance = |most: u64| if one_in(3) { 0 } else { random.below(most + 1) };
+        let many = Faults::MANY;
+        let faults = Faults {
+            contended: chance(many.contended * 4),
+            throttled: chance(many.throttled * 2),
+            refused: chance(many.refused),
+            failed_before: chance(many.failed_before * 3),
+            failed_after: chance(many.failed_after * 4),
+            late: chance(many.late * 3),
+            longest_late: Duration::from_millis(between(50, 40_000)),
+            lost: chance(many.lost),
+            latency: Duration::from_micros(200)..Duration::from_millis(between(1, 80)),
+            deadline: Duration::from_millis(between(500, 10_000)),
+            watch_delay: Duration::from_millis(random.below(800)),
+            watch_repeated: chance(many.watch_repeated),
+            watch_left_out: chance(many.watch_left_out * 2),
+            watch_repair: Duration::from_millis(random.below(15_000)),
+            watch_broken: chance(many.watch_broken),
+        };
+        let keys = if one_in(3) { between(1, 3) } else { between(4, 40) };
+        let plan = Self {
+            seed,
+            replicas: between(2, 3) as usize,
+            clients: between(2, 5) as usize,
+            operations: between(20, 90) as usize,
+            keys,
+            near: keys,
+            most_keys: if one_in(4) { between(1, keys) } else { 1000 },
+            pause: Duration::from_millis([5, 200, 1500, 4000][random.below(4) as usize]),
+            grace: Duration::from_secs(between(8, 60)),
+            write_deadline: Duration::from_secs(between(3, 15)),
+            faults,
+            strokes: (!one_in(6)).then(|| Duration::from_millis(between(2_000, 40_000))),
+            damage: one_in(5),
+            rebirths: one_in(4),
+            retain: one_in(4),
+            skews: one_in(4),
+            long_values: if one_in(3) { 60 } else { 5 },
+            medium_values: 500,
+            bulks: 8,
+            bulk: 6,
+        };
+        if one_in(LARGE_ONE_IN) { plan.large(&random) } else { plan }
+    }
+
+    /// So many data, and a store so slow, that the pages of a checkpoint take longer than a quarter of the grace: they are
+    /// named in stages.
+    fn large(self, random: &Random) -> Self {
+        let between = |low, high| between(random, low, high);
+        let slow = Duration::from_millis(between(200, 500));
+        Self {
+            operations: between(100, 200) as usize,
+            keys: between(300, 500),
+            near: 40,
+            most_keys: 1000,
+            pause: Duration::from_millis(1500),
+            grace: Duration::from_secs(between(20, 30)),
+            write_deadline: Duration::from_secs(15),
+            faults: Faults { latency: slow..slow * 4, deadline: slow * 20, ..self.faults },
+            strokes: self.strokes.map(|pause| pause.max(Duration::from_secs(20))),
+            medium_values: 900,
+            bulks: 30,
+            bulk: LARGEST_BULK,
+            ..self
+        }
+    }
+}
