@@ -6,9 +6,8 @@ use futures::{
     stream::{self, BoxStream},
 };
 use nearkv::{
-    Answer, BulkOutcome, CacheStatus, DeleteOptions, Entry, Error, Freshness, GetOptions, Key, Kv,
-    ListOptions, Lookup, Mutation, Namespace, Page, PutOptions, ReadOptions, Served, State, Value, Version,
-    limits::MAX_BULK_GET_BYTES,
+    Answer, BulkOutcome, DeleteOptions, Entry, Error, GetOptions, Key, Kv, ListOptions, Lookup, Mutation,
+    Namespace, Page, PutOptions, ReadOptions, State, Value, Version, limits::MAX_BULK_GET_BYTES,
 };
 
 use crate::{
@@ -58,11 +57,11 @@ impl<K: Kv> Kv for EdgeCache<K> {
         let mut readings = stream::iter(slots)
             .map(|slot| async move { self.shared.read(slot, options).await })
             .buffered(BULK_FETCHES);
-        let (mut entries, mut state, mut bytes) = (Vec::with_capacity(keys.len()), None, 0u64);
+        let (mut entries, mut combined, mut bytes) = (Vec::with_capacity(keys.len()), None::<State>, 0u64);
         while let Some(reading) = readings.next().await {
             let reading = self.shared.metrics.read(Operation::GetMany, reading)?;
             let own = reading.state();
-            state = Some(state.map_or(own, |state| oldest(state, own)));
+            combined = Some(combined.map_or(own, |combined| combined.combine(own)));
             entries.push(match &reading.held.body {
                 Body::Found(found) => {
                     bytes += found.bytes.len() as u64;
@@ -74,7 +73,7 @@ impl<K: Kv> Kv for EdgeCache<K> {
                 return Err(Error::total_too_large());
             }
         }
-        let state = state.ok_or_else(|| Error::key_count_invalid(keys.len()))?;
+        let state = combined.ok_or_else(|| Error::key_count_invalid(keys.len()))?;
         Ok(Answer { body: entries, state })
     }
 
@@ -130,39 +129,5 @@ fn unexpired(reading: &Reading) -> Page {
     Page {
         keys: page.keys.iter().filter(|item| lives(item.expiration)).cloned().collect(),
         cursor: page.cursor.clone(),
-    }
-}
-
-/// The state of two answers taken together: the older of each.
-fn oldest(a: State, b: State) -> State {
-    State {
-        version: if b.version < a.version { b.version } else { a.version },
-        age: a.age.max(b.age),
-        // The later clock: by the earlier one an entry might be passed on that has ended.
-        time: a.time.max(b.time),
-        freshness: Freshness {
-            max_age: a.freshness.max_age.min(b.freshness.max_age),
-            stale_if_error: a.freshness.stale_if_error.min(b.freshness.stale_if_error),
-        },
-        served: Served {
-            status: if distance(b.served.status) > distance(a.served.status) {
-                b.served.status
-            } else {
-                a.served.status
-            },
-            collapsed: a.served.collapsed || b.served.collapsed,
-        },
-    }
-}
-
-/// How far an answer is from a plain hit: the farthest word stands for many answers.
-fn distance(status: CacheStatus) -> u8 {
-    match status {
-        CacheStatus::Hit => 0,
-        CacheStatus::Updating => 1,
-        CacheStatus::Revalidated => 2,
-        CacheStatus::Expired => 3,
-        CacheStatus::Miss => 4,
-        CacheStatus::Stale => 5,
     }
 }

@@ -1,8 +1,6 @@
-//! What an operation answers: the thing itself, and the state at which it is true.
+//! What an operation returns: the body, and the [`State`] at which it is true.
 
-use std::time::Duration;
-
-use crate::{Cursor, Expiration, Key, Metadata, UnixMillis, Value, Version};
+use crate::{Cursor, Expiration, Key, Metadata, State, Value, Version};
 
 /// The answer of an operation, with the state at which it is true.
 #[derive(Debug)]
@@ -17,89 +15,6 @@ impl<T> Answer<T> {
     /// The same state with another body.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
         Answer { body: f(self.body), state: self.state }
-    }
-}
-
-/// Which state of a KvNamespace an answer shows, and how current that is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State {
-    /// The state of the KvNamespace at which the answer is true (`Nearkv-Version`).
-    pub version: Version,
-    /// How long ago this was last known to be the newest state (`Age`, `Nearkv-Age`).
-    pub age: Duration,
-    /// The clock that judges expirations, at the moment of the answer (`Nearkv-Time`): the origin's, carried
-    /// forward by caches in elapsed time, so that clocks may differ.
-    pub time: UnixMillis,
-    /// How long the answer may be used.
-    pub freshness: Freshness,
-    /// How the answer was come by.
-    pub served: Served,
-}
-
-/// `Cache-Control` of an answer, computed by the origin from `spec.cache`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Freshness {
-    /// How old the answer may become before it has to be checked. For an absence, the lower of
-    /// `ttlSeconds` and `negativeTtlSeconds`.
-    pub max_age: Duration,
-    /// How long past `max_age` it may be served while the origin cannot be asked (RFC 5861 §4).
-    pub stale_if_error: Duration,
-}
-
-/// How an answer was come by (`CF-Cache-Status`, `Cache-Status` of RFC 9211).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Served {
-    /// The cache's part in it.
-    pub status: CacheStatus,
-    /// Whether this request shared the fetch of another (RFC 9211 §2.7).
-    pub collapsed: bool,
-}
-
-impl From<CacheStatus> for Served {
-    fn from(status: CacheStatus) -> Self {
-        Self { status, collapsed: false }
-    }
-}
-
-/// The word in `CF-Cache-Status`, in logs and in metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CacheStatus {
-    /// From memory, fresh.
-    Hit,
-    /// Not in memory; from upstream. What an origin answers itself is a miss to every cache before it.
-    Miss,
-    /// In memory past its time; a new one came from upstream.
-    Expired,
-    /// In memory past its time, and upstream could not be asked in time.
-    Stale,
-    /// In memory past its time; upstream confirmed it.
-    Revalidated,
-    /// From memory, while a refresh goes on in the background.
-    Updating,
-}
-
-impl CacheStatus {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Hit, Self::Miss, Self::Expired, Self::Stale, Self::Revalidated, Self::Updating];
-
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "HIT",
-            Self::Miss => "MISS",
-            Self::Expired => "EXPIRED",
-            Self::Stale => "STALE",
-            Self::Revalidated => "REVALIDATED",
-            Self::Updating => "UPDATING",
-        }
-    }
-
-    /// The status with this word.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 }
 

@@ -22,6 +22,7 @@ mod namespaces;
 mod operations;
 mod random;
 mod reread;
+mod state;
 #[cfg(feature = "server")]
 pub mod telemetry;
 #[cfg(feature = "testing")]
@@ -29,7 +30,7 @@ pub mod testing;
 mod value;
 mod version;
 
-pub use answer::{Answer, CacheStatus, Entry, Freshness, Listed, Lookup, Page, Served, State};
+pub use answer::{Answer, Entry, Listed, Lookup, Page};
 pub use clock::{Clock, SystemClock, UnixMillis, VirtualClock};
 pub use cursor::Cursor;
 pub use error::{Error, Reason};
@@ -43,5 +44,6 @@ pub use namespace::{Namespace, NamespaceId};
 pub use namespaces::{NamespaceInfo, Namespaces, check_title, namespace_for_title};
 pub use operations::{Condition, DeleteOptions, GetOptions, Kv, ListOptions, PutOptions, ReadOptions};
 pub use random::Random;
+pub use state::{CacheStatus, Freshness, Served, State};
 pub use value::Value;
 pub use version::{Incarnation, Version};

@@ -26,8 +26,8 @@ pub use settings::{ClientError, ClientSettings, Protocol};
 pub use trust::Distrusted;
 
 use crate::{
-    Answer, BulkOutcome, CacheStatus, DeleteOptions, Entry, Error, GetOptions, Key, Kv, ListOptions, Lookup,
-    Mutation, Namespace, Page, PutOptions, ReadOptions, State, Value, Version,
+    Answer, BulkOutcome, DeleteOptions, Entry, Error, GetOptions, Key, Kv, ListOptions, Lookup, Mutation,
+    Namespace, Page, PutOptions, ReadOptions, State, Value, Version,
     http::{mutations, names, tags::set_condition},
     limits::MAX_BULK_GET_BYTES,
 };
@@ -167,9 +167,9 @@ impl Kv for Client {
         let options = GetOptions { read: options.clone(), if_none_match: None };
         let gets = keys.iter().map(|key| self.get(namespace, key, &options)).collect::<Vec<_>>();
         let mut answers = stream::iter(gets).buffered(GET_MANY_CONCURRENCY);
-        let (mut entries, mut oldest, mut total) = (Vec::with_capacity(keys.len()), None, 0u64);
+        let (mut entries, mut combined, mut total) = (Vec::with_capacity(keys.len()), None::<State>, 0u64);
         while let Some(Answer { body, state }) = answers.try_next().await? {
-            oldest = Some(oldest.map_or(state, |oldest| older(oldest, state)));
+            combined = Some(combined.map_or(state, |combined| combined.combine(state)));
             entries.push(match body {
                 Lookup::Found(entry) => {
                     total += entry.value.length().unwrap_or_default();
@@ -181,7 +181,7 @@ impl Kv for Client {
                 Lookup::Unchanged { .. } | Lookup::Absent => None,
             });
         }
-        let state = oldest.ok_or_else(|| Error::key_count_invalid(0))?;
+        let state = combined.ok_or_else(|| Error::key_count_invalid(0))?;
         Ok(Answer { body: entries, state })
     }
 
@@ -253,44 +253,5 @@ impl Kv for Client {
         let response = self.accept(Operation::List, response).await?;
         let state = state(Operation::List, response.headers())?;
         Ok(Answer { body: page(response, self.read_timeout).await?, state })
-    }
-}
-
-/// The state of several answers together: the oldest of them, in every respect.
-fn older(a: State, b: State) -> State {
-    let rank = |status: CacheStatus| match status {
-        CacheStatus::Hit => 0,
-        CacheStatus::Updating => 1,
-        CacheStatus::Revalidated => 2,
-        CacheStatus::Expired => 3,
-        CacheStatus::Miss => 4,
-        CacheStatus::Stale => 5,
-    };
-    // Versions of different incarnations have no order: the answer later in time is of the newer one.
-    let version = match a.version.partial_cmp(&b.version) {
-        Some(order) => {
-            if order.is_le() {
-                a.version
-            } else {
-                b.version
-            }
-        }
-        None => {
-            if a.time <= b.time {
-                a.version
-            } else {
-                b.version
-            }
-        }
-    };
-    State {
-        version,
-        age: a.age.max(b.age),
-        time: a.time.min(b.time),
-        freshness: crate::Freshness {
-            max_age: a.freshness.max_age.min(b.freshness.max_age),
-            stale_if_error: a.freshness.stale_if_error.min(b.freshness.stale_if_error),
-        },
-        served: if rank(a.served.status) >= rank(b.served.status) { a.served } else { b.served },
     }
 }
