@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use nearkv::{Kv, Reason, access::Decisions, http::server::Requests};
+use nearkv::{Kv, Reason, access::DecisionCounts, http::server::Requests};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -119,7 +119,7 @@ impl<K: Kv> EdgeCache<K> {
     }
 
     /// Has the metrics tell what is decided about the callers of that listener.
-    pub(crate) fn count_decisions(&self, decisions: &Arc<Decisions>) {
+    pub(crate) fn count_decisions(&self, decisions: &Arc<DecisionCounts>) {
         self.shared.metrics.add(decisions);
     }
 

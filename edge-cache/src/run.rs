@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use nearkv::{
     Error, GetOptions, Key, Kv, Namespace, SystemClock,
-    access::{Decisions, Guard, GuardSettings, TokenFile},
+    access::{DecisionCounts, Guard, GuardSettings, TokenFile},
     http::{
         Client,
         client::{ClientError, ClientSettings, Credentials},
@@ -147,7 +147,7 @@ fn client(args: &Args) -> Result<Client, ClientError> {
 }
 
 /// Upstream decides, and says for how long that holds.
-fn guard(args: &Args, upstream: &Client, decisions: &Arc<Decisions>) -> Option<Arc<Guard>> {
+fn guard(args: &Args, upstream: &Client, decisions: &Arc<DecisionCounts>) -> Option<Arc<Guard>> {
     if args.auth == AuthMode::Off {
         tracing::warn!("callers are not asked who they are: whoever reaches the data listener may read");
         return None;

@@ -5,6 +5,7 @@
 pub mod access;
 mod answer;
 mod clock;
+pub mod coalesce;
 mod cursor;
 mod error;
 mod expiration;

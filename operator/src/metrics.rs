@@ -9,7 +9,7 @@ use std::{
 };
 
 use nearkv::{
-    access::Decisions,
+    access::DecisionCounts,
     http::server::Requests,
     metrics::{register_build, text},
 };
@@ -61,7 +61,7 @@ pub struct Sample {
 impl Metrics {
     /// All at zero, with those of the origin and of the data listener.
     #[must_use]
-    pub fn new(origin: &Arc<Origin>, requests: &Arc<Requests>, decisions: &Arc<Decisions>) -> Self {
+    pub fn new(origin: &Arc<Origin>, requests: &Arc<Requests>, decisions: &Arc<DecisionCounts>) -> Self {
         let mut metrics = Self::of_the_controller();
         metrics.registry.register_collector(Box::new(Arc::clone(requests)));
         metrics.registry.register_collector(Box::new(Arc::clone(decisions)));

@@ -1,8 +1,8 @@
-//! Who a request comes from. It is set where a request enters the process and goes with the task that serves it: the
-//! guard judges it, and a client of an upstream passes it on with a write.
+//! The caller of a request. The server sets it where a request enters the process, and it belongs to the task that
+//! serves the request. The guard decides about it, and a client of an upstream sends a write with its token.
 //!
-//! A task that is spawned on the way must take it along ([`Caller::scope`]). Where that is forgotten, the caller is
-//! the process itself, whom no guard lets in.
+//! Code that spawns a task for a request must pass the caller on ([`Caller::scope`]). Where it does not, the caller is
+//! the process itself, which every guard refuses.
 
 use http::{HeaderMap, header};
 use tokio::task::futures::TaskLocalFuture;
@@ -13,34 +13,34 @@ tokio::task_local! {
     static CALLER: Caller;
 }
 
-/// Who wants something.
+/// The sender of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Caller {
-    /// This process, for reasons of its own: a refresh, the name behind an id.
+    /// This process itself: a refresh, the lookup of an id.
     #[default]
-    Own,
-    /// Somebody who showed no token.
-    Nobody,
-    /// Somebody whose `Authorization` cannot be understood.
-    Unclear,
+    Internal,
+    /// A client without a token.
+    Anonymous,
+    /// A client whose `Authorization` is malformed.
+    Malformed,
     /// The bearer of a token.
     Bearer(BearerToken),
 }
 
 impl Caller {
-    /// Takes the caller off a request's headers, so that nothing behind can show the token by accident.
+    /// Takes the caller from a request's headers and removes the token there, so that no later code can leak it.
     #[must_use]
     pub fn take(headers: &mut HeaderMap) -> Self {
         let caller = match BearerToken::of(headers) {
-            Ok(None) => return Self::Nobody,
+            Ok(None) => return Self::Anonymous,
             Ok(Some(token)) => Self::Bearer(token),
-            Err(_) => Self::Unclear,
+            Err(_) => Self::Malformed,
         };
         headers.remove(header::AUTHORIZATION);
         caller
     }
 
-    /// The caller that the present task serves.
+    /// The caller of the current task.
     #[must_use]
     pub fn current() -> Self {
         CALLER.try_with(Clone::clone).unwrap_or_default()

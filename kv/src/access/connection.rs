@@ -1,8 +1,8 @@
-//! What a connection keeps of the requests that it carries: the last token, so that a client which shows the same one
-//! with every request has it checked and hashed once. It is forgotten with the connection.
+//! The last token of a connection. A client that sends the same token with every request has it validated and hashed
+//! once. The token is dropped with the connection.
 //!
-//! It is a matter of HTTP/1.1, whose requests are served one after the other in the connection's own task. HTTP/2
-//! serves each in a task of its own, which knows nothing and reads its token anew.
+//! This works for HTTP/1.1, whose requests are served one after the other in the connection's own task. HTTP/2 serves
+//! each request in a task of its own, which validates its token anew.
 
 use std::cell::RefCell;
 
@@ -25,7 +25,7 @@ pub(crate) fn remembering_token<F: Future>(
     LAST.scope(RefCell::default(), connection)
 }
 
-/// The token that `Authorization` shows: the last one of the connection, if it is the same.
+/// The token in `Authorization`: the last one of the connection, if it is the same.
 pub(super) fn token(shown: &HeaderValue) -> Result<BearerToken, Error> {
     let remembered = LAST.try_with(|last| {
         let mut last = last.borrow_mut();

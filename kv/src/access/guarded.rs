@@ -1,5 +1,5 @@
-//! The guard before a [`Kv`] and before [`Namespaces`]. Each operation is judged by what it is and which KvNamespace it
-//! was given, after everything was parsed, so there is nothing that a spelling could get around.
+//! The guard in front of a [`Kv`] and of [`Namespaces`]. It decides about the operation and the KvNamespace after the
+//! server has parsed everything, so no spelling of a request gets around it.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// `kv`, for those whom `guard` lets in.
+    /// `kv` for the callers that `guard` permits.
     #[must_use]
     pub fn new(kv: Arc<dyn Kv>, guard: Arc<Guard>) -> Self {
         Self { kv, guard }
@@ -29,7 +29,7 @@ impl Guarded {
         self.guard.admit(&Caller::current(), Access::values(namespace, verb)).await
     }
 
-    /// What the read has to be in place of what was asked for: with less than a full permit from the cache only.
+    /// The options to read with in place of the given ones: without a full permit, from the cache only.
     async fn admit_read(
         &self,
         namespace: &Namespace,
@@ -96,8 +96,8 @@ impl Kv for Guarded {
         self.kv.delete(namespace, key, options).await
     }
 
-    /// Whoever may do neither is refused before anything is read. A caller who may only write, or only delete, is
-    /// refused at the first mutation of the other kind, which ends the stream: nothing is written then.
+    /// A caller that may neither write nor delete is refused before the stream is read. A caller that may do one of them
+    /// is refused at the first mutation of the other kind. That ends the stream, and nothing is written.
     async fn write_many(
         &self,
         namespace: &Namespace,
@@ -134,13 +134,13 @@ pub struct GuardedNamespaces {
 }
 
 impl GuardedNamespaces {
-    /// `namespaces`, for those whom `guard` lets in.
+    /// `namespaces` for the callers that `guard` permits.
     #[must_use]
     pub fn new(namespaces: Arc<dyn Namespaces>, guard: Arc<Guard>) -> Self {
         Self { namespaces, guard }
     }
 
-    /// Managing is never done from a cache: a permit for one is none.
+    /// KvNamespaces are never managed from a cache, so a permit for cached reads is a refusal.
     async fn admit(&self, access: Access) -> Result<(), Error> {
         match self.guard.admit(&Caller::current(), access).await? {
             Permit::Full => Ok(()),
@@ -148,16 +148,16 @@ impl GuardedNamespaces {
         }
     }
 
-    /// The KvNamespace behind an id, for a caller who may do this with it. Whether there is one is told only to those
-    /// who might.
+    /// The KvNamespace with this id, for a caller that may do this with it. A caller that may not does not learn whether
+    /// it exists.
     async fn admitted(
         &self,
         account: &str,
         id: NamespaceId,
         verb: Verb,
     ) -> Result<Option<NamespaceInfo>, Error> {
-        self.admit(Access::Known).await?;
-        let found = Caller::Own.scope(self.namespaces.find(account, id)).await?;
+        self.admit(Access::Authenticated).await?;
+        let found = Caller::Internal.scope(self.namespaces.find(account, id)).await?;
         let access = match &found {
             Some(info) => Access::namespace(&info.namespace, verb),
             None => Access::account(account, verb),

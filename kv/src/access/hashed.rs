@@ -1,5 +1,5 @@
-//! Keys that are hashed once, however many maps they are looked up in: what is asked before every read should cost
-//! little. The hash is SipHash with a key of the process (the standard library's), so nobody can aim at one bucket.
+//! Keys that are hashed once for all maps they are looked up in, because every read looks its decision up. The hash is
+//! SipHash with a key of the process (the standard library's), so no client can aim at one bucket.
 
 use std::{
     collections::HashMap,
@@ -33,7 +33,7 @@ impl<K> Hash for Hashed<K> {
 /// A map of such keys.
 pub(super) type HashedMap<K, V> = HashMap<Hashed<K>, V, BuildHasherDefault<Known>>;
 
-/// The hasher of what is hashed already.
+/// The hasher of a key that carries its hash.
 #[derive(Default)]
 pub(super) struct Known(u64);
 

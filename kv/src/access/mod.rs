@@ -1,12 +1,12 @@
-//! Who may read and write (design §9): a request's [`Caller`], what it wants as an [`Access`], the [`Authority`] that
-//! decides, and the [`Guard`] that remembers decisions. [`Guarded`] and [`GuardedNamespaces`] stand before what is
-//! guarded: they judge the very operation that is about to run, so no path, header or face leads around them.
+//! Authentication and authorization (design §9). The [`Authority`] decides whether a request's [`Caller`] has an
+//! [`Access`], and the [`Guard`] caches its decisions. [`Guarded`] and [`GuardedNamespaces`] wrap what they protect and
+//! check each operation right before it runs, so no path, header or face leads around them.
 
 mod caller;
 mod connection;
+mod decision_cache;
 #[cfg(feature = "server")]
-mod decisions;
-mod desk;
+mod decision_counts;
 #[cfg(feature = "server")]
 mod guard;
 #[cfg(feature = "server")]
@@ -23,9 +23,9 @@ use async_trait::async_trait;
 pub use caller::Caller;
 #[cfg(feature = "server")]
 pub(crate) use connection::remembering_token;
+pub use decision_cache::{CachedDecision, DecisionCache};
 #[cfg(feature = "server")]
-pub use decisions::Decisions;
-pub use desk::{Desk, Held};
+pub use decision_counts::DecisionCounts;
 #[cfg(feature = "server")]
 pub use guard::{Guard, GuardSettings, MOST_ALLOWED_FOR, MOST_REFUSED_FOR, Permit};
 #[cfg(feature = "server")]
@@ -34,7 +34,7 @@ pub use token::{BearerToken, TokenFile, TokenHash};
 
 use crate::{Error, Namespace, Reason};
 
-/// What is done, by the words of Kubernetes (RBAC's `verbs`).
+/// A verb of Kubernetes RBAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verb {
     /// Reads one or several by name.
@@ -72,11 +72,11 @@ impl Verb {
     }
 }
 
-/// What a request wants. [`fmt::Display`] completes "may not …".
+/// What a request needs permission for. [`fmt::Display`] completes "may not …".
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// To be somebody known, whoever it is.
-    Known,
+    /// A valid token, whoever its bearer is.
+    Authenticated,
     /// The values of one KvNamespace.
     Values {
         /// Which.
@@ -120,7 +120,7 @@ impl Access {
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Known => f.write_str("do anything"),
+            Self::Authenticated => f.write_str("do anything"),
             Self::Values { namespace, verb } => {
                 write!(f, "{} values of KvNamespace {namespace}", verb.as_str())
             }
@@ -135,14 +135,14 @@ impl fmt::Display for Access {
     }
 }
 
-/// What an authority says of a token and an access.
+/// What an authority decides about a token and an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Go on.
+    /// The bearer may.
     Allowed,
-    /// The token is good, and does not go this far (403).
+    /// The token is valid, and its bearer may not (403).
     Forbidden,
-    /// The token is nobody's, or no longer (401).
+    /// The token is not valid, or no longer (401).
     Unknown,
 }
 
@@ -179,22 +179,22 @@ impl Verdict {
     }
 }
 
-/// A verdict, and for how long it may be believed without asking again.
+/// A verdict, and how long it may be used without a new request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// What was decided.
     pub verdict: Verdict,
-    /// From the moment the question was sent; at most what the authority's own knowledge has left.
+    /// From the moment the request was sent. At most what is left of the authority's own decision.
     pub lasts: Duration,
 }
 
-/// Who decides: at the origin the cluster and the KvNamespaces' binding tokens, at an edge its upstream.
+/// Decides about tokens: at the origin the cluster and the KvNamespaces' binding tokens, at an edge its upstream.
 #[async_trait]
 pub trait Authority: Send + Sync + 'static {
     /// Decides about one access.
     ///
     /// # Errors
-    /// Whatever keeps it from deciding; an outage ([`Reason::is_outage`]) means that whoever knows could not be
-    /// reached.
+    /// The failure that kept it from deciding. An outage ([`Reason::is_outage`]) means that the authority was
+    /// unreachable.
     async fn decide(&self, token: &BearerToken, access: &Access) -> Result<Decision, Error>;
 }

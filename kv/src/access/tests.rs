@@ -146,7 +146,7 @@ async fn tokens_kvnamespaces_and_verbs_are_each_decided_for_themselves() {
 async fn whoever_shows_no_token_is_refused_without_a_question() {
     let authority = Scripted::new(&[allowed()]);
     let guard = guard(&authority, LONG);
-    for caller in [Caller::Nobody, Caller::Unclear, Caller::Own] {
+    for caller in [Caller::Anonymous, Caller::Malformed, Caller::Internal] {
         assert_eq!(outcome(&guard, &caller, Verb::Get).await, Err("unauthenticated"), "{caller:?}");
     }
     assert_eq!(authority.asked(), 0);
@@ -175,19 +175,19 @@ async fn a_hundred_at_once_ask_once_also_if_the_first_goes_away() {
 async fn decisions_are_counted_by_what_they_are_and_where_they_are_known_from() {
     let refusals = [Next::Says(Verdict::Forbidden, LONG), Next::Says(Verdict::Unknown, LONG)];
     let script = [&[allowed()][..], &refusals, &[Next::Fails(Reason::Unavailable)]].concat();
-    let decisions = Arc::<Decisions>::default();
-    let guard = guard(&Scripted::new(&script), LONG).counted_by(&decisions);
+    let counts = Arc::<DecisionCounts>::default();
+    let guard = guard(&Scripted::new(&script), LONG).counted_by(&counts);
     for caller in ["good", "good", "narrow", "narrow", "bad", "bad", "late"].map(bearer) {
         let _asked = outcome(&guard, &caller, Verb::Get).await;
     }
-    let _asked = outcome(&guard, &Caller::Nobody, Verb::Get).await;
+    let _asked = outcome(&guard, &Caller::Anonymous, Verb::Get).await;
     // Who knows is away.
     advance(Duration::from_secs(61)).await;
     for _ in 0..2 {
         let _asked = outcome(&guard, &bearer("good"), Verb::Get).await;
     }
     assert_eq!(
-        decisions.counted(),
+        counts.counted(),
         [
             ("allowed", "cached", 1),
             ("allowed", "asked", 1),
@@ -204,14 +204,14 @@ async fn decisions_are_counted_by_what_they_are_and_where_they_are_known_from() 
 
 #[tokio::test(start_paused = true)]
 async fn what_is_remembered_is_bounded() {
-    let desk: Arc<Desk<u64, ()>> = Desk::new(160);
+    let cache: Arc<DecisionCache<u64, ()>> = DecisionCache::new(160);
     for key in 0..10_000u64 {
-        let seat = desk.ask(&desk.key(key), || async { Ok(((), LONG)) }).unwrap();
-        seat.answer().await.unwrap();
+        let mut waiter = cache.join_or_start(&cache.key(key), || async { Ok(((), LONG)) }).unwrap();
+        waiter.result().await.unwrap();
     }
-    let held = (0..10_000u64).filter(|key| desk.held(&desk.key(*key)).is_some()).count();
-    assert!((160..=16 * 20).contains(&held), "{held}");
-    assert!(desk.held(&desk.key(9_999)).is_some());
+    let cached = (0..10_000u64).filter(|key| cache.get(&cache.key(*key)).is_some()).count();
+    assert!((160..=16 * 20).contains(&cached), "{cached}");
+    assert!(cache.get(&cache.key(9_999)).is_some());
 }
 
 /// Permits these verbs on values, whatever the token.

@@ -1,5 +1,5 @@
-//! Bearer tokens (RFC 6750 §2.1), which are shown to nobody: neither `Debug` nor an error text holds one, and what is
-//! remembered of one beyond its connection is its hash.
+//! Bearer tokens (RFC 6750 §2.1). Neither `Debug` nor an error text contains one, and beyond its connection only its hash
+//! is kept.
 
 use std::{
     fmt,
@@ -90,13 +90,13 @@ impl BearerToken {
         own.len() == shown.len() && own.iter().zip(shown).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
     }
 
-    /// The token itself, for whoever has to show it to an authority.
+    /// The token itself, to be sent to an authority.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.header.to_str().ok().and_then(|text| text.get(SCHEME.len()..)).unwrap_or_default()
     }
 
-    /// What may be remembered of it.
+    /// Its hash, the only part that may be kept.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         self.0.hash
@@ -162,7 +162,7 @@ impl TokenFile {
             tracing::warn!(path = %self.path.display(), %error, "failed to read the own token");
             Error::new(Reason::Unavailable, UNREADABLE)
         })?;
-        // Whoever else reads it for the first time just now reads the same.
+        // Another thread that reads it for the first time at the same moment reads the same.
         self.known.get_or_init(|| Reread::new("token", &self.path, token.clone()));
         Ok(token)
     }

@@ -24,7 +24,7 @@ pub fn read(query: &str) -> Result<Access, Error> {
     let values = raw_parameter(query, "values") == Some("true");
     let (account, name) = (parameter("account")?, parameter("name")?);
     Ok(match (verb, account, name, values) {
-        (None, None, None, false) => Access::Known,
+        (None, None, None, false) => Access::Authenticated,
         (Some(verb), Some(account), Some(name), true) => {
             Access::Values { namespace: Namespace::new(&account, &name)?, verb }
         }
@@ -45,7 +45,7 @@ pub fn read(query: &str) -> Result<Access, Error> {
 #[must_use]
 pub fn write(access: &Access) -> String {
     match access {
-        Access::Known => String::new(),
+        Access::Authenticated => String::new(),
         Access::Values { namespace, verb } => format!(
             "?verb={}&account={}&name={}&values=true",
             verb.as_str(),
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_question_reads_back_as_it_was_written() {
         let namespace: Namespace = "team-a/settings".parse().unwrap();
-        let mut all = vec![Access::Known, Access::Accounts];
+        let mut all = vec![Access::Authenticated, Access::Accounts];
         for verb in Verb::ALL {
             all.push(Access::values(&namespace, verb));
             all.push(Access::namespace(&namespace, verb));

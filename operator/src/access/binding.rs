@@ -65,7 +65,7 @@ impl BindingToken {
     #[must_use]
     pub fn verdict(&self, access: &Access) -> Verdict {
         let permitted = match access {
-            Access::Known => true,
+            Access::Authenticated => true,
             Access::Values { namespace, verb } => {
                 let reads = matches!(verb, Verb::Get | Verb::List);
                 *namespace == self.namespace && (reads || self.grade == Grade::ReadWrite)

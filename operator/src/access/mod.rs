@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use kube::{Client, client::Body, runtime::reflector::ObjectRef};
 use nearkv::{
     Clock, Error, Namespace, Reason,
-    access::{Access, Authority, BearerToken, Decision, Desk, MOST_ALLOWED_FOR, TokenHash, Verdict},
+    access::{Access, Authority, BearerToken, Decision, DecisionCache, MOST_ALLOWED_FOR, TokenHash, Verdict},
     telemetry::SPANS,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -39,7 +39,7 @@ pub struct ClusterAuthority {
     /// How long an identity is believed: at most one `TokenReview` in this time for each token.
     identified_for: Duration,
     /// `None` for a token that is nobody's.
-    identities: Arc<Desk<TokenHash, Option<Arc<Identity>>>>,
+    identities: Arc<DecisionCache<TokenHash, Option<Arc<Identity>>>>,
 }
 
 impl ClusterAuthority {
@@ -52,7 +52,7 @@ impl ClusterAuthority {
         clock: Arc<dyn Clock>,
         identified_for: Duration,
     ) -> Self {
-        Self { client, followers, clock, identified_for, identities: Desk::new(IDENTITIES) }
+        Self { client, followers, clock, identified_for, identities: DecisionCache::new(IDENTITIES) }
     }
 
     /// Gives up its questions, and waits for their tasks.
@@ -103,9 +103,9 @@ impl ClusterAuthority {
                 })
             }
         };
-        let held = self.identities.answer(token.hash(), question).await?;
-        let left = held.left();
-        Ok((held.value, left))
+        let cached = self.identities.get_or_request(token.hash(), question).await?;
+        let left = cached.left();
+        Ok((cached.value, left))
     }
 }
 

@@ -93,7 +93,7 @@ fn attributes(access: &Access) -> Vec<ResourceAttributes> {
         }
     };
     match access {
-        Access::Known => Vec::new(),
+        Access::Authenticated => Vec::new(),
         Access::Accounts => vec![of(Verb::List, None, None, None)],
         Access::Values { namespace, verb } => {
             let (account, name) = (Some(namespace.account()), Some(namespace.name()));

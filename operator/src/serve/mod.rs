@@ -13,7 +13,7 @@ use std::{
 use kube::Config;
 use nearkv::{
     Clock, Random, SystemClock,
-    access::{Authority, Decisions, Guard, GuardSettings},
+    access::{Authority, DecisionCounts, Guard, GuardSettings},
     http::server::{self, Requests, TlsError, admin_router, args::AuthMode, router},
     telemetry::LogFilter,
 };
@@ -86,7 +86,7 @@ pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
     let origin =
         Origin::new(Arc::new(store), catalog, Arc::clone(&clock), Arc::clone(&random), settings(args));
     let requests = Arc::<Requests>::default();
-    let decisions = Arc::<Decisions>::default();
+    let decisions = Arc::<DecisionCounts>::default();
     let metrics = Arc::new(Metrics::new(&origin, &requests, &decisions));
     let (leading, led) = watch::channel(false);
     tracing::info!(identity = lease.identity, listen = %args.listen, ?scopes, "starting");
@@ -151,7 +151,7 @@ pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
 fn guard(
     args: &RunArgs,
     authority: &Arc<ClusterAuthority>,
-    decisions: &Arc<Decisions>,
+    decisions: &Arc<DecisionCounts>,
 ) -> Option<Arc<Guard>> {
     if args.auth == AuthMode::Off {
         tracing::warn!(

@@ -39,8 +39,8 @@ impl Credentials {
     pub(super) fn authorization(&self, purpose: Purpose) -> Result<Option<HeaderValue>, Error> {
         match (purpose, Caller::current()) {
             (Purpose::WriteOrManage, Caller::Bearer(token)) => Ok(Some(token.header())),
-            (Purpose::WriteOrManage, Caller::Nobody | Caller::Unclear) => Ok(None),
-            (Purpose::WriteOrManage, Caller::Own) | (Purpose::Read, _) => self.own(),
+            (Purpose::WriteOrManage, Caller::Anonymous | Caller::Malformed) => Ok(None),
+            (Purpose::WriteOrManage, Caller::Internal) | (Purpose::Read, _) => self.own(),
         }
     }
 
@@ -66,9 +66,9 @@ mod tests {
         let (own_header, client_header) = (Some("Bearer own".to_owned()), Some("Bearer client".to_owned()));
         for (caller, written) in [
             (Caller::Bearer(token("client")), client_header),
-            (Caller::Nobody, None),
-            (Caller::Unclear, None),
-            (Caller::Own, own_header.clone()),
+            (Caller::Anonymous, None),
+            (Caller::Malformed, None),
+            (Caller::Internal, own_header.clone()),
         ] {
             let (read, write) =
                 caller.clone().scope(async { (sent(Purpose::Read), sent(Purpose::WriteOrManage)) }).await;

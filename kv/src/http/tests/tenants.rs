@@ -38,7 +38,7 @@ impl Authority for Tenants {
             "admin" => true,
             _ => return Ok(Decision { verdict: Verdict::Unknown, lasts: Duration::from_secs(30) }),
         };
-        let permitted = permitted || *access == Access::Known;
+        let permitted = permitted || *access == Access::Authenticated;
         let verdict = if permitted { Verdict::Allowed } else { Verdict::Forbidden };
         Ok(Decision { verdict, lasts: Duration::from_secs(60) })
     }

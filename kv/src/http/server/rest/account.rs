@@ -13,7 +13,7 @@ use crate::{Error, access::Access, http::server::face::Asked};
 impl RestFace {
     /// Whether the token is anybody's; where nobody asks for one, none is the same as any.
     pub(super) async fn verify_token(&self) -> Result<Response, Error> {
-        self.ids.admit(Access::Known).await?;
+        self.ids.admit(Access::Authenticated).await?;
         success(json!({ "id": "00000000000000000000000000000000", "status": "active" }), None)
     }
 
@@ -23,7 +23,7 @@ impl RestFace {
 
     /// The account as its name says it; whether it exists is not looked up.
     pub(super) async fn account(&self, name: &str) -> Result<Response, Error> {
-        self.ids.admit(Access::Known).await?;
+        self.ids.admit(Access::Authenticated).await?;
         success(account(name), None)
     }
 

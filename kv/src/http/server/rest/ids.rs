@@ -37,8 +37,8 @@ impl Ids {
         if let Some(namespace) = known.filter(|namespace| namespace.account() == account) {
             return Ok(namespace);
         }
-        self.admit(Access::Known).await?;
-        let Some(info) = Caller::Own.scope(self.namespaces.find(account, id)).await? else {
+        self.admit(Access::Authenticated).await?;
+        let Some(info) = Caller::Internal.scope(self.namespaces.find(account, id)).await? else {
             self.admit(Access::account(account, Verb::Get)).await?;
             return Err(Error::namespace_unknown(account, id));
         };

@@ -1,5 +1,5 @@
-//! What a guard counts of its decisions: what was decided, and where it was known from. Neither tokens nor names are in
-//! it, so the series are as many as there are rows here.
+//! The counters of a guard's decisions, by outcome and by source. They hold neither tokens nor names, so there are as
+//! many series as there are rows here.
 
 use std::fmt;
 
@@ -11,16 +11,16 @@ use crate::{
     metrics::{Count, counters},
 };
 
-/// What becomes of a request.
+/// What the guard decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It goes on, be it only to what is cached.
+    /// Served, also if only from the cache.
     Allowed,
     /// 403.
     Forbidden,
     /// 401.
     Unauthenticated,
-    /// It cannot be decided (503, 429).
+    /// The guard could not decide (503, 429).
     Unavailable,
 }
 
@@ -34,7 +34,7 @@ impl Outcome {
         }
     }
 
-    /// What a permit or a refusal says.
+    /// The outcome of a permit or a refusal.
     pub(super) fn of(permit: &Result<Permit, Error>) -> Self {
         match permit.as_ref().map_err(Error::reason) {
             Ok(Permit::Full | Permit::CachedOnly) => Self::Allowed,
@@ -45,16 +45,16 @@ impl Outcome {
     }
 }
 
-/// Where a decision is known from.
+/// Where a decision came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// There was no token to ask about.
+    /// The request had no token.
     None,
-    /// Remembered, and not too old.
+    /// The cache, in its time.
     Cached,
-    /// From the authority, asked for this request or for another at the same time.
+    /// The authority, by a request of this caller or by one it joined.
     Asked,
-    /// Remembered from before an outage of the authority.
+    /// The cache, from before an outage of the authority.
     Stale,
 }
 
@@ -69,7 +69,7 @@ impl Source {
     }
 }
 
-/// All that there can be.
+/// Every combination that occurs.
 const ROWS: [(Outcome, Source); 9] = [
     (Outcome::Allowed, Source::Cached),
     (Outcome::Allowed, Source::Asked),
@@ -82,11 +82,11 @@ const ROWS: [(Outcome, Source); 9] = [
     (Outcome::Unavailable, Source::Asked),
 ];
 
-/// The decisions of one server. Shared by its guard and its metrics; all zero where nobody is asked who they are.
+/// The counters of one server, shared by its guard and its metrics. All zero without authentication.
 #[derive(Debug, Default)]
-pub struct Decisions([Count; ROWS.len()]);
+pub struct DecisionCounts([Count; ROWS.len()]);
 
-impl Decisions {
+impl DecisionCounts {
     pub(super) fn count(&self, outcome: Outcome, source: Source) {
         let row = ROWS.iter().position(|row| *row == (outcome, source));
         debug_assert!(row.is_some(), "{outcome:?} {source:?} is not foreseen");
@@ -95,7 +95,7 @@ impl Decisions {
         }
     }
 
-    /// How often something was decided.
+    /// The counters by their labels.
     #[cfg(test)]
     pub(super) fn counted(&self) -> Vec<(&'static str, &'static str, u64)> {
         self.rows().map(|(outcome, source, count)| (outcome.as_str(), source.as_str(), count)).collect()
@@ -106,7 +106,7 @@ impl Decisions {
     }
 }
 
-impl Collector for Decisions {
+impl Collector for DecisionCounts {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let series = self.rows().map(|(outcome, source, count)| {
             ([("decision", outcome.as_str()), ("source", source.as_str())], count)
