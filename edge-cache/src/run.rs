@@ -8,7 +8,7 @@ use nearkv::{
     http::{
         Client,
         client::{ClientError, ClientSettings, Credentials},
-        server::{ServeError, TlsError, args::AuthMode, serve, serve_with_farewell},
+        server::{ServeError, TlsError, args::AuthMode, serve, serve_with_drain},
     },
     telemetry::LogFilter,
 };
@@ -108,7 +108,7 @@ pub async fn run_until(args: Args, log: Option<LogFilter>, stop: CancellationTok
     let admin = serve(admin, region.admin_router(&args.origin, log, &stop), admin_stop.clone());
     let data = async {
         let served = tokio::join!(
-            serve_with_farewell(data, region.router(namespaces), tls, stop.clone(), data_stop.clone()),
+            serve_with_drain(data, region.router(namespaces), tls, stop.clone(), data_stop.clone()),
             first_answer(&region.cache, &stop),
             async {
                 stop.cancelled().await;

@@ -141,7 +141,7 @@ pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
     let settings = server::Settings { region: None, guard: guard.clone(), requests };
     let router = router(origin, managed, &settings);
     let leaving = readiness.clone();
-    data.add_fallible(server::serve_with_farewell(data_listener, router, tls, leaving, data.token()));
+    data.add_fallible(server::serve_with_drain(data_listener, router, tls, leaving, data.token()));
     questions.add(end_of_questions(guard, authority, questions.token()));
 
     let stages = vec![data, questions, reconciling, election, storage, admin];

@@ -32,7 +32,7 @@ pub use admin::{Admin, admin_router};
 pub use question::ACCESS_PATH;
 pub use reply::refusal;
 pub use requests::Requests;
-pub use serve::{ServeError, serve, serve_with_farewell};
+pub use serve::{ServeError, serve, serve_with_drain};
 pub use tls::{Tls, TlsError};
 
 use crate::{

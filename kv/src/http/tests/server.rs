@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     Answer, CacheStatus, Entry, Error, Freshness, GetOptions, Incarnation, ListOptions, Lookup, Page, Reason,
     Served, State, Value, Version,
-    http::server::{Admin, admin_router, serve_with_farewell},
+    http::server::{Admin, admin_router, serve_with_drain},
     testing::Scripted,
 };
 
@@ -164,7 +164,7 @@ async fn a_server_that_is_leaving_still_answers_and_asks_its_clients_to_go() {
     let address = listener.local_addr().unwrap();
     let (leaving, shutdown) = (CancellationToken::new(), CancellationToken::new());
     let admin = admin_router(Arc::new(Process { waits_for: None }), None);
-    let ended = tokio::spawn(serve_with_farewell(listener, admin, None, leaving.clone(), shutdown.clone()));
+    let ended = tokio::spawn(serve_with_drain(listener, admin, None, leaving.clone(), shutdown.clone()));
     let mut kept = TcpStream::connect(address).await.unwrap();
     let mut ask = async || {
         kept.write_all(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();

@@ -11,7 +11,7 @@ use tokio_util::sync::DropGuard;
 use super::*;
 use crate::{
     Error, GetOptions,
-    http::server::{Tls, serve_with_farewell},
+    http::server::{Tls, serve_with_drain},
 };
 
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/tests/tls");
@@ -57,7 +57,7 @@ async fn serve(files: &Files) -> (SocketAddr, DropGuard) {
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let router = binding_router(harness.memory, &Settings::default());
-    tokio::spawn(serve_with_farewell(listener, router, Some(tls), shutdown.clone(), shutdown.clone()));
+    tokio::spawn(serve_with_drain(listener, router, Some(tls), shutdown.clone(), shutdown.clone()));
     (address, shutdown.drop_guard())
 }
 
