@@ -23,28 +23,39 @@
 //! # }
 //! ```
 
+#[path = "write/bulk.rs"]
 mod bulk;
 mod cache;
 mod causes;
 mod circuit;
 pub mod cli;
+#[path = "fetch/request.rs"]
 mod fetch;
+#[path = "cache/stripe.rs"]
 mod flight;
+#[path = "coherence/floor.rs"]
 mod floor;
 mod freshness;
+#[path = "entry/cached_entry.rs"]
 mod held;
 mod kv;
+#[path = "fetch/settle.rs"]
 mod landing;
+#[path = "coherence/incarnations.rs"]
 mod life;
+#[path = "coherence/write_log.rs"]
 mod lists;
 mod metrics;
+#[path = "read/from_origin.rs"]
 mod past;
 mod read;
 mod region;
 pub mod run;
 mod settings;
+#[path = "coherence/cache_key.rs"]
 mod slot;
 mod snapshot;
+#[path = "write/mod.rs"]
 mod writes;
 
 pub use cache::EdgeCache;

@@ -3,6 +3,7 @@
 //!
 //! Neither tokens nor what they permit is in a snapshot: before a decision nothing of it is served.
 
+#[path = "../metrics/snapshots.rs"]
 mod counts;
 mod format;
 mod load;
