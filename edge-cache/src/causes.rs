@@ -1,8 +1,8 @@
-//! What an error says to a person, who reads one line.
+//! The one-line text of an error with its causes.
 
 use std::error::Error;
 
-/// The error and what caused it, each behind a colon.
+/// The error and its causes, separated by colons.
 #[must_use]
 pub fn with_causes(error: &dyn Error) -> String {
     match error.source() {

@@ -1,8 +1,8 @@
-//! The circuit breaker before upstream: when it is down, nobody waits to find that out. One per upstream.
+//! The circuit breaker to upstream: while upstream is down, no read waits to find that out. One per upstream.
 //!
-//! Only silence counts as a failure: a connection refused, broken or without an answer in time. An upstream
-//! that answers with a 503 (an edge that cannot reach its own origin, an origin that loads) is there, and may
-//! well answer for another key. And where others were answered meanwhile, one lost request proves nothing.
+//! Only silence counts as a failure: a connection that is refused, broken or without an answer in time. An upstream that
+//! answers 503 (an edge that cannot reach its own origin, an origin that is loading) is reachable, and may answer for
+//! another key. If other requests were answered meanwhile, one lost request proves nothing.
 
 use std::{error::Error as _, mem, time::Duration};
 
@@ -19,7 +19,7 @@ pub enum CircuitState {
     Closed,
     /// Requests are refused at once.
     Open,
-    /// One request is on its way to see whether upstream is back; all others are refused.
+    /// One request in flight probes whether upstream answers again. All others are refused.
     HalfOpen,
 }
 
@@ -46,27 +46,27 @@ pub(crate) struct Circuit(Mutex<Inner>);
 struct Inner {
     breaker: Breaker,
     /// When upstream answered last.
-    heard: Option<Instant>,
+    last_answer: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
 enum Breaker {
     #[default]
-    Sound,
-    /// So many failures in a row.
+    Closed,
+    /// Closed, after so many failures in a row.
     Failing(u32),
     Open {
         until: Instant,
     },
-    Probing,
+    HalfOpen,
 }
 
-/// How a request passed.
+/// How the circuit admitted a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Passage {
+pub(crate) enum Admission {
     /// Like any other.
     Normal,
-    /// As the one that tries whether upstream is back.
+    /// As the probe whether upstream answers again.
     Probe,
 }
 
@@ -74,30 +74,30 @@ impl Circuit {
     /// Its state, for metrics.
     pub(crate) fn state(&self) -> CircuitState {
         match self.0.lock().breaker {
-            Breaker::Sound | Breaker::Failing(_) => CircuitState::Closed,
+            Breaker::Closed | Breaker::Failing(_) => CircuitState::Closed,
             Breaker::Open { .. } => CircuitState::Open,
-            Breaker::Probing => CircuitState::HalfOpen,
+            Breaker::HalfOpen => CircuitState::HalfOpen,
         }
     }
 
-    /// Asks to send a read.
+    /// Admits or refuses a read.
     ///
     /// # Errors
-    /// How long to wait before it makes sense to ask again.
-    pub(crate) fn admit(&self, now: Instant) -> Result<Passage, Duration> {
+    /// The time until a retry makes sense.
+    pub(crate) fn admit(&self, now: Instant) -> Result<Admission, Duration> {
         let breaker = &mut self.0.lock().breaker;
         match *breaker {
-            Breaker::Sound | Breaker::Failing(_) => Ok(Passage::Normal),
+            Breaker::Closed | Breaker::Failing(_) => Ok(Admission::Normal),
             Breaker::Open { until } if now < until => Err(until - now),
             Breaker::Open { .. } => {
-                *breaker = Breaker::Probing;
-                Ok(Passage::Probe)
+                *breaker = Breaker::HalfOpen;
+                Ok(Admission::Probe)
             }
-            Breaker::Probing => Err(CIRCUIT_COOLDOWN),
+            Breaker::HalfOpen => Err(CIRCUIT_COOLDOWN),
         }
     }
 
-    /// Asks to send a write. A write is never the probe, since its client decides how long it takes; it passes
+    /// Admits or refuses a write. A write is never the probe, since its client decides how long it takes. It is admitted
     /// when the cooldown is over.
     ///
     /// # Errors
@@ -105,32 +105,32 @@ impl Circuit {
     pub(crate) fn admit_write(&self, now: Instant) -> Result<(), Duration> {
         match self.0.lock().breaker {
             Breaker::Open { until } if now < until => Err(until - now),
-            Breaker::Sound | Breaker::Failing(_) | Breaker::Open { .. } | Breaker::Probing => Ok(()),
+            Breaker::Closed | Breaker::Failing(_) | Breaker::Open { .. } | Breaker::HalfOpen => Ok(()),
         }
     }
 
-    /// Upstream answered, whatever it was.
+    /// Upstream answered, with success or not.
     pub(crate) fn answered(&self, now: Instant) {
         let mut inner = self.0.lock();
-        inner.heard = Some(now);
-        if matches!(mem::take(&mut inner.breaker), Breaker::Open { .. } | Breaker::Probing) {
+        inner.last_answer = Some(now);
+        if matches!(mem::take(&mut inner.breaker), Breaker::Open { .. } | Breaker::HalfOpen) {
             tracing::info!("upstream answers again");
         }
     }
 
-    /// Upstream was silent about a request sent then.
+    /// Upstream did not answer the request sent then.
     pub(crate) fn silent(&self, sent: Instant, now: Instant) {
         let mut inner = self.0.lock();
-        if inner.heard.is_some_and(|heard| heard > sent) {
+        if inner.last_answer.is_some_and(|answered| answered > sent) {
             return;
         }
-        let was_closed = matches!(inner.breaker, Breaker::Sound | Breaker::Failing(_));
+        let was_closed = matches!(inner.breaker, Breaker::Closed | Breaker::Failing(_));
         let failures = match inner.breaker {
-            Breaker::Sound => 1,
+            Breaker::Closed => 1,
             Breaker::Failing(failures) => failures + 1,
-            Breaker::Open { .. } | Breaker::Probing => CIRCUIT_FAILURES,
+            Breaker::Open { .. } | Breaker::HalfOpen => CIRCUIT_FAILURES,
         };
-        // Nothing from nobody for so long is as good as several refused connections.
+        // No answer to any request for so long counts as several refused connections.
         if failures < CIRCUIT_FAILURES && now - sent < CIRCUIT_SILENCE {
             inner.breaker = Breaker::Failing(failures);
             return;
@@ -142,8 +142,8 @@ impl Circuit {
     }
 }
 
-/// Whether the failure is silence, as opposed to an answer. A lost request has the transport's error as its cause;
-/// an error made again from an answer has none, since causes stay in the log of the server that had them.
+/// Whether the failure is silence, as opposed to an answer. A lost request has the transport's error as its cause. An
+/// error read from an answer has none, since causes stay in the log of the server that had them.
 pub(crate) fn is_silence(error: &Error) -> bool {
     error.reason() == Reason::Unavailable && error.source().is_some()
 }
@@ -162,21 +162,21 @@ mod tests {
         for _ in 1..CIRCUIT_FAILURES {
             circuit.silent(now, now);
         }
-        assert_eq!((circuit.state(), circuit.admit(now)), (CircuitState::Closed, Ok(Passage::Normal)));
+        assert_eq!((circuit.state(), circuit.admit(now)), (CircuitState::Closed, Ok(Admission::Normal)));
         circuit.silent(now, now);
         assert_eq!((circuit.state(), circuit.admit(now)), (CircuitState::Open, Err(CIRCUIT_COOLDOWN)));
         assert!(circuit.admit_write(now).is_err());
 
         let later = now + CIRCUIT_COOLDOWN;
-        assert_eq!(circuit.admit(later), Ok(Passage::Probe));
+        assert_eq!(circuit.admit(later), Ok(Admission::Probe));
         assert_eq!(circuit.state(), CircuitState::HalfOpen);
         assert!(circuit.admit(later).is_err(), "one probe at a time");
         circuit.silent(later, later);
         assert_eq!((circuit.state(), circuit.admit(later)), (CircuitState::Open, Err(CIRCUIT_COOLDOWN)));
 
-        assert_eq!(circuit.admit(later + CIRCUIT_COOLDOWN), Ok(Passage::Probe));
+        assert_eq!(circuit.admit(later + CIRCUIT_COOLDOWN), Ok(Admission::Probe));
         circuit.answered(later);
-        assert_eq!((circuit.state(), circuit.admit(later)), (CircuitState::Closed, Ok(Passage::Normal)));
+        assert_eq!((circuit.state(), circuit.admit(later)), (CircuitState::Closed, Ok(Admission::Normal)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! The cache as a [`Kv`]: each operation in terms of slots, readings and writes.
+//! The cache as a [`Kv`]: each operation becomes reads of cache keys, a read from the origin, or a write.
 
 use async_trait::async_trait;
 use futures::{
@@ -10,14 +10,7 @@ use nearkv::{
     Namespace, Page, PutOptions, ReadOptions, State, Value, Version, limits::MAX_BULK_GET_BYTES,
 };
 
-use crate::{
-    cache::EdgeCache,
-    held::{Body, Held},
-    metrics::Operation,
-    read::Reading,
-    settings::BULK_FETCHES,
-    slot::Slot,
-};
+use crate::{cache::EdgeCache, coherence::CacheKey, entry::Body, metrics::Operation, settings::BULK_FETCHES};
 
 #[async_trait]
 impl<K: Kv> Kv for EdgeCache<K> {
@@ -28,11 +21,11 @@ impl<K: Kv> Kv for EdgeCache<K> {
         options: &GetOptions,
     ) -> Result<Answer<Lookup>, Error> {
         if options.read.from_origin {
-            return self.shared.get_past(namespace, key, options).await;
+            return self.shared.get_from_origin(namespace, key, options).await;
         }
-        let reading = self.shared.read(Slot::entry(namespace, key), &options.read).await;
-        let reading = self.shared.metrics.read(Operation::Get, reading)?;
-        let body = match &reading.held.body {
+        let reading = self.shared.read(CacheKey::entry(namespace, key), &options.read).await;
+        let reading = self.shared.count_read(Operation::Get, reading)?;
+        let body = match &reading.cached.body {
             Body::Found(found) if options.if_none_match == Some(found.version) => {
                 Lookup::Unchanged { version: found.version, expiration: found.expiration }
             }
@@ -42,8 +35,8 @@ impl<K: Kv> Kv for EdgeCache<K> {
         Ok(Answer { body, state: reading.state() })
     }
 
-    /// Key by key, each as a get: so freshness, floors and the sharing of fetches are the same for bulk gets, and
-    /// what is fetched serves single gets too.
+    /// Reads key by key, each as a get. So freshness, floors and the coalescing of fetches are the same for bulk gets, and
+    /// a fetched entry serves single gets too.
     async fn get_many(
         &self,
         namespace: &Namespace,
@@ -51,18 +44,18 @@ impl<K: Kv> Kv for EdgeCache<K> {
         options: &ReadOptions,
     ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
         if options.from_origin {
-            return self.shared.get_many_past(namespace, keys, options).await;
+            return self.shared.get_many_from_origin(namespace, keys, options).await;
         }
-        let slots: Vec<Slot> = keys.iter().map(|key| Slot::entry(namespace, key)).collect();
-        let mut readings = stream::iter(slots)
-            .map(|slot| async move { self.shared.read(slot, options).await })
+        let cache_keys: Vec<CacheKey> = keys.iter().map(|key| CacheKey::entry(namespace, key)).collect();
+        let mut readings = stream::iter(cache_keys)
+            .map(|cache_key| async move { self.shared.read(cache_key, options).await })
             .buffered(BULK_FETCHES);
         let (mut entries, mut combined, mut bytes) = (Vec::with_capacity(keys.len()), None::<State>, 0u64);
         while let Some(reading) = readings.next().await {
-            let reading = self.shared.metrics.read(Operation::GetMany, reading)?;
+            let reading = self.shared.count_read(Operation::GetMany, reading)?;
             let own = reading.state();
             combined = Some(combined.map_or(own, |combined| combined.combine(own)));
-            entries.push(match &reading.held.body {
+            entries.push(match &reading.cached.body {
                 Body::Found(found) => {
                     bytes += found.bytes.len() as u64;
                     Some(found.to_entry())
@@ -106,28 +99,10 @@ impl<K: Kv> Kv for EdgeCache<K> {
 
     async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {
         if options.read.from_origin {
-            return self.shared.list_past(namespace, options).await;
+            return self.shared.list_from_origin(namespace, options).await;
         }
-        let reading = self.shared.read(Slot::list(namespace, options), &options.read).await;
-        let reading = self.shared.metrics.read(Operation::List, reading)?;
-        Ok(Answer { body: unexpired(&reading), state: reading.state() })
-    }
-}
-
-impl Reading {
-    fn state(&self) -> State {
-        self.held.state(self.at, self.served)
-    }
-}
-
-/// The page without the items that have ended since it was fetched.
-fn unexpired(reading: &Reading) -> Page {
-    let held: &Held = &reading.held;
-    let Body::Page(page, _) = &held.body else { return Page { keys: Vec::new(), cursor: None } };
-    let now = held.time(reading.at);
-    let lives = |expiration: Option<nearkv::Expiration>| expiration.is_none_or(|at| !at.has_passed(now));
-    Page {
-        keys: page.keys.iter().filter(|item| lives(item.expiration)).cloned().collect(),
-        cursor: page.cursor.clone(),
+        let reading = self.shared.read(CacheKey::list(namespace, options), &options.read).await;
+        let reading = self.shared.count_read(Operation::List, reading)?;
+        Ok(Answer { body: reading.unexpired_page(), state: reading.state() })
     }
 }

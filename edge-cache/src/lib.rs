@@ -1,11 +1,17 @@
-//! The edge cache of nearkv: Workers KV reads from memory, near the reader. [`EdgeCache`] is a
-//! [`nearkv::Kv`] over any other `Kv`: over the HTTP client in the binary, over the origin itself in
-//! development mode, over another edge as a tier.
+//! The edge cache of nearkv: Workers KV reads from memory, near the reader. [`EdgeCache`] is a [`nearkv::Kv`] over any
+//! other `Kv`: over the HTTP client in the binary, over the origin itself in development mode, over another edge as a
+//! tier.
 //!
-//! A read goes: `kv` (the operation) → `cache` (what is held) → `freshness` (may it be served) → `flight` and
-//! `fetch` (ask upstream, once per key) → `landing` (keep it, unless a write made it old). A write goes: `writes`
-//! (pass through; raise the `floor`; replace what is held; tell the `lists`). What is held outlives the process in a
-//! `snapshot`.
+//! A read: `kv` names the answer by a key of the cache and passes it to `read`. `read` looks it up in `cache`, and
+//! `freshness` decides whether it may be served. If not, `fetch` joins or starts the one fetch of that key, unless the
+//! `circuit` is open. The fetch caches its result, unless a write made it old (`coherence`).
+//!
+//! A write: `kv` passes it to `write`, which sends it upstream. Before the client gets the acknowledgement, `write` raises
+//! the key's floor and appends to the log in `coherence`, and replaces or drops the cached answer.
+//!
+//! `snapshot` saves the entries and loads them at the next start. `region` puts the HTTP server on top, `run` is the
+//! process. Folders import downwards only, in this order: `snapshot`, `write` and `read`, `fetch`, `cache`, `freshness`,
+//! `entry`, `coherence`, `metrics`. The files `circuit`, `causes` and `settings` are below all of them.
 //!
 //! A whole edge in one process, as `kubectl-kv dev` runs one per region:
 //!
@@ -23,40 +29,22 @@
 //! # }
 //! ```
 
-#[path = "write/bulk.rs"]
-mod bulk;
 mod cache;
 mod causes;
 mod circuit;
 pub mod cli;
-#[path = "fetch/request.rs"]
+mod coherence;
+mod entry;
 mod fetch;
-#[path = "cache/stripe.rs"]
-mod flight;
-#[path = "coherence/floor.rs"]
-mod floor;
 mod freshness;
-#[path = "entry/cached_entry.rs"]
-mod held;
 mod kv;
-#[path = "fetch/settle.rs"]
-mod landing;
-#[path = "coherence/incarnations.rs"]
-mod life;
-#[path = "coherence/write_log.rs"]
-mod lists;
 mod metrics;
-#[path = "read/from_origin.rs"]
-mod past;
 mod read;
 mod region;
 pub mod run;
 mod settings;
-#[path = "coherence/cache_key.rs"]
-mod slot;
 mod snapshot;
-#[path = "write/mod.rs"]
-mod writes;
+mod write;
 
 pub use cache::EdgeCache;
 pub use causes::with_causes;

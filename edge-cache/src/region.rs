@@ -1,5 +1,5 @@
-//! One region's edge, ready to be listened on: the cache, and both faces over it. The binary runs one over
-//! the HTTP client; development mode runs one per region in one process, over the origin itself.
+//! One region's edge: the cache, and the routers that serve it. The binary runs one over the HTTP client; development
+//! mode runs one per region in one process, over the origin itself.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{EdgeCache, Settings};
 
-/// Longest name of a region: it stands in a label and in a header.
+/// Longest name of a region: it is used in a label and in a header.
 const MAX_REGION_BYTES: usize = 63;
 
 /// The name of a region: a DNS label, so that it fits into Kubernetes labels and into `Cache-Status`.
@@ -47,14 +47,14 @@ impl fmt::Display for RegionName {
     }
 }
 
-/// A region's edge. Whoever makes it serves [`Region::router`] and ends it with [`EdgeCache::shutdown`], once the
-/// server has drained.
+/// A region's edge. Its owner serves [`Region::router`] and ends it with [`EdgeCache::shutdown`], once the server has
+/// drained.
 pub struct Region<K> {
     /// Its name.
     pub name: RegionName,
     /// Its cache.
     pub cache: EdgeCache<K>,
-    /// Who decides what a caller may do; `None` lets everybody do everything.
+    /// Decides what a caller may do. `None` permits everything.
     pub guard: Option<Arc<Guard>>,
     requests: Arc<Requests>,
 }
@@ -64,11 +64,11 @@ impl<K: Kv> Region<K> {
     #[must_use]
     pub fn new(name: RegionName, upstream: K, settings: &Settings) -> Self {
         let (cache, requests) = (EdgeCache::new(upstream, settings), Arc::default());
-        cache.count(&requests);
+        cache.add_requests(&requests);
         Self { name, cache, guard: None, requests }
     }
 
-    /// Both faces over the cache, for a data listener. `namespaces` is upstream's: an edge keeps nothing of it.
+    /// Both faces over the cache, for a data listener. `namespaces` is upstream's: an edge caches nothing of it.
     pub fn router(&self, namespaces: Arc<dyn Namespaces>) -> Router {
         let settings = server::Settings {
             region: Some(self.name.to_string()),
@@ -78,10 +78,10 @@ impl<K: Kv> Region<K> {
         server::router(Arc::new(self.cache.clone()), namespaces, &settings)
     }
 
-    /// `/livez`, `/readyz` and `/metrics`, for an admin listener. Ready once upstream has answered for the first
-    /// time, and from then on: an edge whose origin goes away still has its cache. So has one that began with a snapshot;
-    /// where callers need a decision it has none to serve before upstream makes them. `upstream` names it in what
-    /// `/readyz` says until then; not ready from `leaving` on. `log` is what `/log` tells and changes.
+    /// `/livez`, `/readyz`, `/metrics` and `/log`, for an admin listener. The edge is ready once upstream has answered for
+    /// the first time, and stays so: it has its cache also if upstream becomes unreachable. An edge that started with a
+    /// snapshot is ready at once, unless it has a guard, which needs upstream's decisions. It is not ready from
+    /// `leaving` on. `upstream` is the name of upstream in the text of `/readyz`. `/log` shows and changes `log`.
     pub fn admin_router(
         &self,
         upstream: &str,
@@ -90,7 +90,7 @@ impl<K: Kv> Region<K> {
     ) -> Router {
         let admin = EdgeAdmin {
             cache: self.cache.clone(),
-            decides: self.guard.is_some(),
+            has_guard: self.guard.is_some(),
             upstream: upstream.to_owned(),
             leaving: leaving.clone(),
         };
@@ -100,8 +100,8 @@ impl<K: Kv> Region<K> {
 
 struct EdgeAdmin<K> {
     cache: EdgeCache<K>,
-    /// Whether a caller is let in only after a decision.
-    decides: bool,
+    /// Whether there is a guard.
+    has_guard: bool,
     upstream: String,
     leaving: CancellationToken,
 }
@@ -111,7 +111,7 @@ impl<K: Kv> Admin for EdgeAdmin<K> {
         if self.leaving.is_cancelled() {
             return Some("its end: shutting down".to_owned());
         }
-        let ready = self.cache.has_heard_from_upstream() || (self.cache.began_warm() && !self.decides);
+        let ready = self.cache.has_upstream_answered() || (self.cache.started_warm() && !self.has_guard);
         (!ready).then(|| format!("the first answer of {}", self.upstream))
     }
 

@@ -1,4 +1,5 @@
-//! The process `nearkv-edge-cache`: listeners, the first question to the origin, and an orderly end.
+//! The process `nearkv-edge-cache`: it opens the listeners, asks the origin until the first answer, and shuts down in
+//! order.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -17,19 +18,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{EdgeCache, Region, Snapshots, cli::Args};
 
-/// Pause between two questions to an origin that has not answered yet.
+/// Pause between two requests to an origin that has not answered yet.
 const FIRST_ANSWER_PAUSE: Duration = Duration::from_secs(1);
 
-/// Why the process ended other than as asked.
+/// Why the process failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The origin's URL cannot be used.
+    /// The origin's URL is invalid.
     #[error("failed to make a client of the origin")]
     Client(#[from] ClientError),
-    /// The files of TLS cannot be used.
+    /// The TLS files are invalid.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// An address cannot be listened on.
+    /// The process cannot listen on an address.
     #[error("failed to listen on {address} ({flag}); is it free, and this machine's?")]
     Listen {
         /// The address.
@@ -39,21 +40,21 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
-    /// A listener broke.
+    /// A listener failed.
     #[error("failed to serve")]
     Serve(#[from] ServeError),
-    /// The signals that end the process cannot be heard.
+    /// The process cannot listen for signals.
     #[error("failed to listen for signals")]
     Signals(#[source] io::Error),
-    /// A name of this program's own is refused by the contract.
+    /// The contract rejects a name that this program uses itself.
     #[error("failed to name the question that asks whether the origin is there")]
     Question(#[source] Error),
-    /// A second signal came before the end.
+    /// A second signal arrived before the shutdown was complete.
     #[error("ended by a second signal; requests were dropped")]
     Impatient,
 }
 
-/// Runs an edge until SIGTERM or Ctrl-C; a second one ends it at once. `log` is what its admin listener can change.
+/// Runs an edge until SIGTERM or Ctrl-C. A second signal ends it at once. Its admin listener can change `log`.
 ///
 /// # Errors
 /// [`RunError`].
@@ -73,9 +74,8 @@ pub async fn run(args: Args, log: LogFilter) -> Result<(), RunError> {
     }
 }
 
-/// Runs an edge until `stop`: then it is not ready any more, but serves for the delay of the flag; after it no more
-/// connections are taken, requests in flight are answered, writes on their way are seen through, and the admin
-/// listener goes last.
+/// Runs an edge until `stop`. From then on it is not ready, and still serves for the delay of the flag. Then it accepts
+/// no more connections, answers requests in flight and waits for the outcome of writes. The admin listener ends last.
 ///
 /// # Errors
 /// [`RunError`].
@@ -90,7 +90,7 @@ pub async fn run_until(args: Args, log: Option<LogFilter>, stop: CancellationTok
     let guard = guard(&args, &client, &decisions);
     let mut region = Region::new(args.region, client, &settings);
     region.guard.clone_from(&guard);
-    region.cache.count_decisions(&decisions);
+    region.cache.add_decisions(&decisions);
     let snapshots = args.snapshot_dir.map(|folder| Snapshots::new(folder, Arc::new(SystemClock)));
     if let Some(snapshots) = &snapshots {
         snapshots.load(&region.cache).await;
@@ -146,7 +146,7 @@ fn client(args: &Args) -> Result<Client, ClientError> {
     })
 }
 
-/// Upstream decides, and says for how long that holds.
+/// The guard of the data listener. Upstream decides, and sets how long a decision lasts.
 fn guard(args: &Args, upstream: &Client, decisions: &Arc<DecisionCounts>) -> Option<Arc<Guard>> {
     if args.auth == AuthMode::Off {
         tracing::warn!("callers are not asked who they are: whoever reaches the data listener may read");
@@ -161,13 +161,13 @@ async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, 
     TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, flag, source })
 }
 
-/// Asks until the origin answers for the first time, so that the edge becomes ready without any reader. It asks for
-/// a KvNamespace that need not exist: that there is none is an answer, and so is that this edge may not ask for it, which
-/// one for some Kubernetes namespaces only is told.
+/// Asks until the origin answers for the first time, so that the edge becomes ready without a reader. It asks for a
+/// KvNamespace that need not exist: "no such KvNamespace" is an answer. So is "forbidden", which an origin for some
+/// Kubernetes namespaces only returns.
 async fn first_answer<K: Kv>(cache: &EdgeCache<K>, stop: &CancellationToken) -> Result<(), Error> {
     let namespace = Namespace::new("nearkv-edge", "ready")?;
     let key = Key::new("ready")?;
-    while !cache.has_heard_from_upstream() {
+    while !cache.has_upstream_answered() {
         let asked = async {
             if let Err(error) = cache.get(&namespace, &key, &GetOptions::default()).await
                 && error.reason().is_outage()

@@ -1,5 +1,7 @@
-//! What an edge cache consists of: its memory, the flights to upstream, the floors of its own writes, and what it knows of
-//! upstream. A read is in `read`, its decisions in `freshness`, the order of things in `flight` and `floor`.
+//! The parts of an edge cache, which reads (`read`), fetches (`fetch`), writes (`write`) and snapshots share: the cached
+//! answers, the incarnations, the circuit to upstream, and the stripes with floors and fetches in flight.
+
+mod stripe;
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -14,15 +16,13 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::stripe::{FetchOutcome, FetchStart, FetchWaiter, Stripe};
 use crate::{
     circuit::{Circuit, CircuitState},
-    flight::Stripe,
-    floor::{Floor, Ticket},
-    held::Held,
-    life::Lives,
+    coherence::{CacheKey, Floor, Incarnations, Ticket},
+    entry::CachedEntry,
     metrics::{Metrics, Sample},
     settings::{STRIPES, Settings},
-    slot::Slot,
 };
 
 /// A cache in front of any [`Kv`]; a `Kv` itself. Cheap to clone: all clones are one cache.
@@ -38,8 +38,8 @@ impl<K> Clone for EdgeCache<K> {
 
 pub(crate) struct Shared<K> {
     pub(crate) upstream: K,
-    pub(crate) cache: moka::sync::Cache<Slot, Arc<Held>>,
-    pub(crate) lives: Lives,
+    pub(crate) cache: moka::sync::Cache<CacheKey, Arc<CachedEntry>>,
+    pub(crate) incarnations: Incarnations,
     pub(crate) circuit: Circuit,
     pub(crate) metrics: Metrics,
     pub(crate) tasks: TaskTracker,
@@ -48,24 +48,24 @@ pub(crate) struct Shared<K> {
     hasher: RandomState,
     tickets: AtomicU64,
     answered: AtomicBool,
-    /// A snapshot with something in it was loaded.
+    /// The cache was filled from a snapshot.
     pub(crate) warm: AtomicBool,
 }
 
 impl<K: Kv> EdgeCache<K> {
-    /// A cache with nothing in it. Needs a tokio runtime once it is used. End it with [`EdgeCache::shutdown`].
+    /// An empty cache. Needs a tokio runtime once it is used. End it with [`EdgeCache::shutdown`].
     #[must_use]
     pub fn new(upstream: K, settings: &Settings) -> Self {
         // No time to live and no time to idle: a moka that expires half a million entries at once stops one
-        // `get` for more than a second. Deadlines are judged at read (`freshness`).
+        // `get` for more than a second. Deadlines are checked at each read (`freshness`).
         let cache = moka::sync::Cache::builder()
             .max_capacity(settings.cache_bytes)
-            .weigher(|slot: &Slot, held: &Arc<Held>| held.weight(slot))
+            .weigher(|cache_key: &CacheKey, cached: &Arc<CachedEntry>| cached.weight(cache_key))
             .build();
         let shared = Shared {
             upstream,
             cache,
-            lives: Lives::default(),
+            incarnations: Incarnations::default(),
             circuit: Circuit::default(),
             metrics: Metrics::new(),
             tasks: TaskTracker::new(),
@@ -79,20 +79,20 @@ impl<K: Kv> EdgeCache<K> {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Whether upstream has ever answered, be it with a refusal. That it cannot reach its own origin, or has not
-    /// loaded yet, is not enough.
+    /// Whether upstream has ever answered. A refusal counts. An answer that its own origin is unreachable, or that it is
+    /// still loading, does not.
     #[must_use]
-    pub fn has_heard_from_upstream(&self) -> bool {
+    pub fn has_upstream_answered(&self) -> bool {
         self.shared.answered.load(Ordering::Relaxed)
     }
 
-    /// Whether it began with something to serve, from a snapshot.
+    /// Whether it started with entries of a snapshot.
     #[must_use]
-    pub fn began_warm(&self) -> bool {
+    pub fn started_warm(&self) -> bool {
         self.shared.warm.load(Ordering::Relaxed)
     }
 
-    /// The circuit before upstream.
+    /// The state of the circuit breaker to upstream.
     #[must_use]
     pub fn circuit(&self) -> CircuitState {
         self.shared.circuit.state()
@@ -109,22 +109,22 @@ impl<K: Kv> EdgeCache<K> {
             entries: shared.cache.entry_count(),
             tasks: shared.tasks.len(),
             circuit: shared.circuit.state(),
-            kvnamespaces: shared.lives.tallies(),
+            kvnamespaces: shared.incarnations.tallies(),
         })
     }
 
-    /// Has the metrics tell what a data listener over this cache counts.
-    pub(crate) fn count(&self, requests: &Arc<Requests>) {
+    /// Adds the counters of a data listener over this cache to the metrics.
+    pub(crate) fn add_requests(&self, requests: &Arc<Requests>) {
         self.shared.metrics.add(requests);
     }
 
-    /// Has the metrics tell what is decided about the callers of that listener.
-    pub(crate) fn count_decisions(&self, decisions: &Arc<DecisionCounts>) {
+    /// Adds the counters of that listener's guard to the metrics.
+    pub(crate) fn add_decisions(&self, decisions: &Arc<DecisionCounts>) {
         self.shared.metrics.add(decisions);
     }
 
-    /// Ends fetches and refreshes, and waits for writes that are on their way: their outcome is waited for, since
-    /// an acknowledgement may still reach its client.
+    /// Ends fetches and refreshes, and waits for the outcome of writes in flight, since an acknowledgement may still
+    /// reach its client.
     pub async fn shutdown(&self) {
         self.shared.stop.cancel();
         self.shared.tasks.close();
@@ -138,28 +138,28 @@ impl<K> Shared<K> {
         Ticket(self.tickets.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
-    /// Most bytes that may be held.
+    /// Most bytes that may be cached.
     pub(crate) fn capacity(&self) -> u64 {
         self.cache.policy().max_capacity().unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn stripe(&self, slot: &Slot) -> MutexGuard<'_, Stripe> {
-        let hash = self.hasher.hash_one(slot) as usize;
+    pub(crate) fn stripe(&self, cache_key: &CacheKey) -> MutexGuard<'_, Stripe> {
+        let hash = self.hasher.hash_one(cache_key) as usize;
         self.stripes[hash % self.stripes.len()].lock()
     }
 
-    /// The floor under what may be stored for the slot. Pages have none: they are judged by the log of writes.
-    pub(crate) fn floor(&self, stripe: &Stripe, slot: &Slot) -> Floor {
-        match slot {
-            Slot::Entry(namespace, _) => {
-                let mut floor = stripe.floors.get(slot);
-                let life = self.lives.current(namespace);
-                let incarnation = life.as_ref().map(|life| life.incarnation);
-                floor.version = floor.version.filter(|version| Some(version.incarnation) == incarnation);
-                floor.raise(life.map(|life| life.base()).unwrap_or_default());
+    /// The floor under answers for this key. Pages have none: the log of writes decides about them.
+    pub(crate) fn floor(&self, stripe: &Stripe, cache_key: &CacheKey) -> Floor {
+        match cache_key {
+            CacheKey::Entry(namespace, _) => {
+                let mut floor = stripe.floors.get(cache_key);
+                let current = self.incarnations.current(namespace);
+                let id = current.as_ref().map(|current| current.id);
+                floor.version = floor.version.filter(|version| Some(version.incarnation) == id);
+                floor.raise(current.map(|current| current.base()).unwrap_or_default());
                 floor
             }
-            Slot::List(..) => Floor::default(),
+            CacheKey::List(..) => Floor::default(),
         }
     }
 

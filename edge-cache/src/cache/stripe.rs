@@ -1,96 +1,70 @@
-//! One fetch per slot: whoever misses first starts a flight, the others take a seat in it. A flight is a task of
-//! its own, so the one who started it may go away.
+//! The table of floors and of fetches in flight, in stripes. Every change of what is cached for a key happens under the
+//! lock of the key's stripe: a write raises the floor, a fetch starts and ends. Reads from memory take no lock.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use nearkv::{Error, Reason, Version};
-use tokio::{sync::watch, time::Instant};
+use nearkv::{
+    CacheStatus,
+    coalesce::{InFlightTable, Waiter},
+};
+use tokio::time::Instant;
 
 use crate::{
-    circuit::Passage,
-    floor::{Floor, Floors},
-    held::{Held, Landing},
+    circuit::Admission,
+    coherence::{CacheKey, Floors},
+    entry::CachedEntry,
     settings::{PROBE_PATIENCE, STALE_PATIENCE},
-    slot::Slot,
 };
 
-/// How a flight ended.
-pub(crate) type End = Result<Landing, Error>;
-
-/// Everything that changes what is held of a slot happens under the lock of its stripe: flights taking off and
-/// landing, writes raising floors. Reads from memory take no lock.
+/// One part of the table.
 #[derive(Debug, Default)]
 pub(crate) struct Stripe {
     pub(crate) floors: Floors,
-    pub(crate) flights: HashMap<Slot, Flight>,
+    pub(crate) in_flight: InFlightTable<CacheKey, FetchOutcome, FetchStart>,
 }
 
-/// A fetch in the air, as the table of flights has it.
-#[derive(Debug)]
-pub(crate) struct Flight {
-    pub(crate) started: Instant,
-    pub(crate) passage: Passage,
-    pub(crate) end: watch::Receiver<Option<End>>,
-}
+/// A read's place at a fetch in flight.
+pub(crate) type FetchWaiter = Waiter<FetchOutcome, FetchStart>;
 
-/// A place in a flight.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    started: Instant,
-    passage: Passage,
-    end: watch::Receiver<Option<End>>,
-    /// Somebody else started it (RFC 9211 §2.7).
-    pub(crate) collapsed: bool,
-}
-
-impl Flight {
-    pub(crate) fn seat(&self, collapsed: bool) -> Seat {
-        Seat { started: self.started, passage: self.passage, end: self.end.clone(), collapsed }
-    }
-}
-
-impl Seat {
-    /// Until when its holder waits; `None` for as long as the flight takes, which is bounded by its own time-outs.
-    /// Counted from the take-off: a flight that is late already is waited for by nobody who has a stale copy.
-    pub(crate) fn patience(&self, has_stale_copy: bool) -> Option<Instant> {
-        match (self.passage, has_stale_copy) {
-            (Passage::Probe, true) => Some(self.started),
-            (Passage::Probe, false) => Some(self.started + PROBE_PATIENCE),
-            (Passage::Normal, true) => Some(self.started + STALE_PATIENCE),
-            (Passage::Normal, false) => None,
-        }
-    }
-
-    /// Waits for the end.
-    pub(crate) async fn landed(&mut self) -> End {
-        match self.end.wait_for(Option::is_some).await {
-            Ok(end) => end.clone().unwrap_or_else(|| Err(lost())),
-            Err(_) => Err(lost()),
-        }
-    }
-}
-
-/// The error of a flight that ended without an end.
-pub(crate) fn lost() -> Error {
-    Error::new(Reason::Internal, "The fetch from upstream broke off; try again")
-}
-
-/// What an answer must show to satisfy one read, as of the read's beginning. A write that is acknowledged later
-/// overlaps the read, so the read may miss it: without that, a key written more often than upstream answers
-/// could never be read.
+/// How a fetch began.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Need {
-    /// What this edge knows to exist.
-    pub(crate) floor: Floor,
-    /// What the reader asks for.
-    pub(crate) reader: Option<Version>,
+pub(crate) struct FetchStart {
+    pub(crate) at: Instant,
+    pub(crate) admission: Admission,
 }
 
-impl Need {
-    /// Whether the answer will do.
-    pub(crate) fn is_met_by(&self, held: &Held) -> bool {
-        !held.life.is_over()
-            && self.floor.admits(held.version, held.proof.ticket)
-            && self.reader.is_none_or(|wanted| held.version >= wanted)
+impl FetchStart {
+    /// The deadline of a read that waits for the fetch; `None` if the read waits for its end, which its own time-outs
+    /// bound. Counted from the start of the fetch: a read with a stale copy does not wait for a fetch that is late
+    /// already.
+    pub(crate) fn deadline(&self, has_stale_copy: bool) -> Option<Instant> {
+        match (self.admission, has_stale_copy) {
+            (Admission::Probe, true) => Some(self.at),
+            (Admission::Probe, false) => Some(self.at + PROBE_PATIENCE),
+            (Admission::Normal, true) => Some(self.at + STALE_PATIENCE),
+            (Admission::Normal, false) => None,
+        }
+    }
+}
+
+/// What a fetch returned.
+#[derive(Clone, Debug)]
+pub(crate) struct FetchOutcome {
+    pub(crate) cached: Arc<CachedEntry>,
+    /// Upstream confirmed the cached answer, or sent the same again.
+    pub(crate) confirmed: bool,
+    /// Upstream could not ask its own origin, so this is not a refresh.
+    pub(crate) stale: bool,
+}
+
+impl FetchOutcome {
+    /// The cache status of a read that waited for it, with a cached answer before it or not.
+    pub(crate) fn status(&self, was_cached: bool) -> CacheStatus {
+        match (self.stale, was_cached, self.confirmed) {
+            (true, _, _) => CacheStatus::Stale,
+            (false, false, _) => CacheStatus::Miss,
+            (false, true, true) => CacheStatus::Revalidated,
+            (false, true, false) => CacheStatus::Expired,
+        }
     }
 }

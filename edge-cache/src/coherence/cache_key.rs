@@ -1,13 +1,13 @@
-//! The name of something that can be cached: an entry, or a page of a list. Both live in one cache with one
-//! budget, and take the same way through freshness, flights and floors.
+//! The key of the cache: it names the request whose answer is cached, a get of one key or a list with its parameters.
+//! Both are in one cache with one budget, and take the same way through freshness, fetches and floors.
 
 use std::sync::Arc;
 
 use nearkv::{Cursor, Key, ListOptions, Namespace, Prefix, limits::MAX_LIST_KEYS};
 
-/// What one cached thing answers. Cheap to clone.
+/// Names one cached answer. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Slot {
+pub(crate) enum CacheKey {
     /// A get of this key.
     Entry(Namespace, Key),
     /// A list with these parameters.
@@ -22,7 +22,7 @@ pub(crate) struct ListQuery {
     pub(crate) cursor: Option<Cursor>,
 }
 
-impl Slot {
+impl CacheKey {
     pub(crate) fn entry(namespace: &Namespace, key: &Key) -> Self {
         Self::Entry(namespace.clone(), key.clone())
     }
@@ -42,7 +42,7 @@ impl Slot {
         }
     }
 
-    /// Bytes of the texts in it.
+    /// Bytes of its texts.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Entry(namespace, key) => namespace.as_str().len() + key.as_str().len(),

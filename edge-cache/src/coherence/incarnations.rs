@@ -1,6 +1,6 @@
-//! Which incarnation of a KvNamespace's data is the present one, and what holds for all that is held of it.
-//! Everything cached points to its life: when another incarnation shows up, one flag drops it all, without a
-//! walk through the cache.
+//! The current incarnation of each KvNamespace's data, and the state that all its cached answers share. Each cached
+//! answer points to its incarnation: when another one shows up, one flag retires all of them, without a walk through
+//! the cache.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,35 +11,35 @@ use std::{
 };
 
 use nearkv::{Incarnation, Namespace};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use crate::{
-    floor::{Floor, Ticket},
-    lists::WriteLog,
-    metrics::Tally,
-    settings::INCARNATIONS_REMEMBERED,
-};
+use super::{Floor, Ticket, WriteLog};
+use crate::{metrics::Tally, settings::INCARNATIONS_REMEMBERED};
 
-/// One incarnation of a KvNamespace's data, as this edge knows it.
+/// What this edge knows of one incarnation.
 #[derive(Debug)]
-pub(crate) struct Life {
-    pub(crate) incarnation: Incarnation,
-    over: AtomicBool,
+pub(crate) struct IncarnationState {
+    pub(crate) id: Incarnation,
+    retired: AtomicBool,
     base: Mutex<Floor>,
     log: Mutex<WriteLog>,
-    /// What is counted of the KvNamespace, in all its lives.
+    /// The read counters of the KvNamespace, across its incarnations.
     pub(crate) tally: Arc<Tally>,
 }
 
-impl Life {
-    fn new(incarnation: Incarnation, tally: Arc<Tally>) -> Self {
-        let over = AtomicBool::new(false);
-        Self { incarnation, over, base: Mutex::default(), log: Mutex::default(), tally }
+impl IncarnationState {
+    fn new(id: Incarnation, tally: Arc<Tally>) -> Self {
+        let retired = AtomicBool::new(false);
+        Self { id, retired, base: Mutex::default(), log: Mutex::default(), tally }
     }
 
-    /// Whether the data have been replaced or have gone: nothing of this life may be served.
-    pub(crate) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire)
+    /// Whether the data were replaced or deleted: then nothing cached of them may be served.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
     }
 
     /// The floor under every entry that has none of its own.
@@ -49,113 +49,127 @@ impl Life {
 
     /// Raises the floor under every entry, unless it is another incarnation's.
     pub(crate) fn raise_base(&self, by: Floor) {
-        if by.version.is_none_or(|version| version.incarnation == self.incarnation) {
+        if by.version.is_none_or(|version| version.incarnation == self.id) {
             self.base.lock().raise(by);
         }
     }
 
-    /// The writes through this edge, for the lists.
-    pub(crate) fn log(&self) -> parking_lot::MutexGuard<'_, WriteLog> {
+    /// The writes through this edge, which decide about cached pages.
+    pub(crate) fn log(&self) -> MutexGuard<'_, WriteLog> {
         self.log.lock()
     }
 }
 
-/// The lives of all KvNamespaces that upstream has answered for: one each, until it says that there is none.
+/// The incarnations of all KvNamespaces that upstream has answered for, each until upstream says that it does not
+/// exist.
 #[derive(Debug, Default)]
-pub(crate) struct Lives(RwLock<HashMap<Namespace, Tenancy>>);
+pub(crate) struct Incarnations(RwLock<HashMap<Namespace, History>>);
 
+/// The incarnations of one KvNamespace.
 #[derive(Debug)]
-struct Tenancy {
-    present: Arc<Life>,
-    /// The request whose answer showed the present life first.
+struct History {
+    current: Arc<IncarnationState>,
+    /// The request whose answer showed the current one first.
     since: Ticket,
-    retired: VecDeque<Incarnation>,
+    /// Earlier ones, bounded.
+    earlier: VecDeque<Incarnation>,
 }
 
-impl Tenancy {
-    /// The life an answer belongs to; `Err` for data that are not the present ones.
-    fn admits(&self, incarnation: Incarnation, sent: Ticket) -> Result<Option<Arc<Life>>, ()> {
-        if self.present.incarnation == incarnation {
-            return Ok(Some(self.present.clone()));
+/// How an incarnation in an answer relates to the current one.
+enum Relation {
+    Current(Arc<IncarnationState>),
+    Newer,
+    Outdated,
+}
+
+impl History {
+    fn relation(&self, incarnation: Incarnation, sent: Ticket) -> Relation {
+        if self.current.id == incarnation {
+            Relation::Current(Arc::clone(&self.current))
+        } else if self.earlier.contains(&incarnation) || sent < self.since {
+            Relation::Outdated
+        } else {
+            Relation::Newer
         }
-        if self.retired.contains(&incarnation) || sent < self.since { Err(()) } else { Ok(None) }
     }
 }
 
-impl Lives {
-    /// The present life, if one is known.
-    pub(crate) fn current(&self, namespace: &Namespace) -> Option<Arc<Life>> {
-        self.0.read().get(namespace).map(|tenancy| tenancy.present.clone())
+impl Incarnations {
+    /// The current one, if upstream has answered for the KvNamespace.
+    pub(crate) fn current(&self, namespace: &Namespace) -> Option<Arc<IncarnationState>> {
+        self.0.read().get(namespace).map(|history| Arc::clone(&history.current))
     }
 
-    /// The life that an answer to a request sent then belongs to. Another incarnation than the present one ends
-    /// it: incarnations have no order, and what is minted later is heard of later. `None` for one that has been
-    /// ended, or one that answers a request older than the present life: it was on its way for long, or comes
-    /// from a cache that has not heard.
-    pub(crate) fn enter(
+    /// The state of the incarnation in an answer to the request `sent`. One that differs from the current one replaces
+    /// it: incarnations have no order, but a later one is first seen later. `None` for an outdated one: it was replaced
+    /// before, or the request is older than the first answer with the current one. Such an answer was slow, or comes
+    /// from a cache upstream that still has the old data.
+    pub(crate) fn admit(
         &self,
         namespace: &Namespace,
         incarnation: Incarnation,
         sent: Ticket,
-    ) -> Option<Arc<Life>> {
-        match self.0.read().get(namespace).map(|tenancy| tenancy.admits(incarnation, sent)) {
-            Some(Ok(Some(life))) => return Some(life),
-            Some(Err(())) => return None,
-            Some(Ok(None)) | None => {}
+    ) -> Option<Arc<IncarnationState>> {
+        match self.0.read().get(namespace).map(|history| history.relation(incarnation, sent)) {
+            Some(Relation::Current(state)) => return Some(state),
+            Some(Relation::Outdated) => return None,
+            Some(Relation::Newer) | None => {}
         }
-        let mut lives = self.0.write();
-        let tally = lives.get(namespace).map(|tenancy| Arc::clone(&tenancy.present.tally));
-        let present = Arc::new(Life::new(incarnation, tally.unwrap_or_default()));
-        let Some(tenancy) = lives.get_mut(namespace) else {
-            let tenancy = Tenancy { present: present.clone(), since: sent, retired: VecDeque::new() };
-            lives.insert(namespace.clone(), tenancy);
-            return Some(present);
+        let mut histories = self.0.write();
+        let tally = histories.get(namespace).map(|history| Arc::clone(&history.current.tally));
+        let state = Arc::new(IncarnationState::new(incarnation, tally.unwrap_or_default()));
+        let Some(history) = histories.get_mut(namespace) else {
+            let history = History { current: Arc::clone(&state), since: sent, earlier: VecDeque::new() };
+            histories.insert(namespace.clone(), history);
+            return Some(state);
         };
-        match tenancy.admits(incarnation, sent) {
-            Ok(Some(life)) => return Some(life),
-            Err(()) => return None,
-            Ok(None) => {}
+        match history.relation(incarnation, sent) {
+            Relation::Current(state) => return Some(state),
+            Relation::Outdated => return None,
+            Relation::Newer => {}
         }
-        tenancy.present.over.store(true, Ordering::Release);
-        if tenancy.retired.len() == INCARNATIONS_REMEMBERED {
-            tenancy.retired.pop_front();
+        history.current.retire();
+        if history.earlier.len() == INCARNATIONS_REMEMBERED {
+            history.earlier.pop_front();
         }
-        tenancy.retired.push_back(tenancy.present.incarnation);
-        (tenancy.present, tenancy.since) = (present.clone(), sent);
-        tracing::info!(%namespace, %incarnation, "the data were replaced: all that was held of them is dropped");
-        Some(present)
+        history.earlier.push_back(history.current.id);
+        (history.current, history.since) = (Arc::clone(&state), sent);
+        tracing::info!(%namespace, %incarnation, "the data were replaced: dropped everything cached of them");
+        Some(state)
     }
 
-    /// So much was written that everything held of the present data is dropped, and `floor` is under all of them.
-    pub(crate) fn renew(&self, namespace: &Namespace, floor: Floor) {
-        if let Some(tenancy) = self.0.write().get_mut(namespace) {
-            let old = tenancy.present.clone();
-            let new = Life::new(old.incarnation, Arc::clone(&old.tally));
+    /// Drops everything cached of the current incarnation and raises the floor under all its entries: a write changed
+    /// too many keys to treat each alone.
+    pub(crate) fn invalidate(&self, namespace: &Namespace, floor: Floor) {
+        if let Some(history) = self.0.write().get_mut(namespace) {
+            let old = Arc::clone(&history.current);
+            let new = IncarnationState::new(old.id, Arc::clone(&old.tally));
             new.raise_base(old.base());
             new.raise_base(floor);
             *new.log() = old.log().emptied(floor);
-            old.over.store(true, Ordering::Release);
-            tenancy.present = Arc::new(new);
+            old.retire();
+            history.current = Arc::new(new);
         }
     }
 
-    /// Everything that is held is dropped, as if upstream had never answered.
+    /// Drops everything, as if upstream had never answered.
     pub(crate) fn clear(&self) {
-        for (_, tenancy) in self.0.write().drain() {
-            tenancy.present.over.store(true, Ordering::Release);
+        for (_, history) in self.0.write().drain() {
+            history.current.retire();
         }
     }
 
-    /// What is counted of each KvNamespace.
+    /// The read counters of each KvNamespace.
     pub(crate) fn tallies(&self) -> Vec<(Namespace, Arc<Tally>)> {
-        let lives = self.0.read();
-        lives.iter().map(|(namespace, tenancy)| (namespace.clone(), tenancy.present.tally.clone())).collect()
+        let histories = self.0.read();
+        let tally = |history: &History| Arc::clone(&history.current.tally);
+        histories.iter().map(|(namespace, history)| (namespace.clone(), tally(history))).collect()
     }
 
-    /// Upstream says that the KvNamespace does not exist: everything held of it is dropped.
-    pub(crate) fn end(&self, namespace: &Namespace) {
-        if let Some(tenancy) = self.0.write().remove(namespace) {
-            tenancy.present.over.store(true, Ordering::Release);
+    /// Drops everything of a KvNamespace: upstream says that it does not exist.
+    pub(crate) fn remove(&self, namespace: &Namespace) {
+        if let Some(history) = self.0.write().remove(namespace) {
+            history.current.retire();
         }
     }
 }
@@ -167,18 +181,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_incarnation_ends_the_old_life_for_good() {
-        let (lives, random) = (Lives::default(), Random::seeded(7));
+    fn a_new_incarnation_retires_the_old_one_for_good() {
+        let (incarnations, random) = (Incarnations::default(), Random::seeded(7));
         let namespace: Namespace = "a/b".parse().unwrap();
         let (old, new) = (Incarnation::mint(&random), Incarnation::mint(&random));
-        let first = lives.enter(&namespace, old, Ticket(1)).unwrap();
-        assert!(Arc::ptr_eq(&first, &lives.enter(&namespace, old, Ticket(2)).unwrap()));
-        let second = lives.enter(&namespace, new, Ticket(3)).unwrap();
-        assert!(first.is_over() && !second.is_over());
-        assert!(lives.enter(&namespace, old, Ticket(4)).is_none(), "a late answer does not bring it back");
-        let unheard = Incarnation::mint(&random);
-        assert!(lives.enter(&namespace, unheard, Ticket(2)).is_none(), "asked for before the present one");
-        lives.end(&namespace);
-        assert!(second.is_over() && lives.current(&namespace).is_none());
+        let first = incarnations.admit(&namespace, old, Ticket(1)).unwrap();
+        assert!(Arc::ptr_eq(&first, &incarnations.admit(&namespace, old, Ticket(2)).unwrap()));
+        let second = incarnations.admit(&namespace, new, Ticket(3)).unwrap();
+        assert!(first.is_retired() && !second.is_retired());
+        assert!(
+            incarnations.admit(&namespace, old, Ticket(4)).is_none(),
+            "a late answer does not bring it back"
+        );
+        let slow = Incarnation::mint(&random);
+        assert!(
+            incarnations.admit(&namespace, slow, Ticket(2)).is_none(),
+            "sent before the current one's first"
+        );
+        incarnations.remove(&namespace);
+        assert!(second.is_retired() && incarnations.current(&namespace).is_none());
     }
 }

@@ -1,5 +1,5 @@
-//! What the cache holds for a slot, and what is true of it at a later moment: its age, the origin's time, its
-//! weight. Nothing here changes; a new answer makes a new one.
+//! A cached answer, and what is true of it at a later moment: its age, the origin's time, its weight. It does not
+//! change; a new answer replaces it.
 
 use std::{
     sync::{
@@ -11,61 +11,57 @@ use std::{
 
 use bytes::Bytes;
 use nearkv::{
-    CacheStatus, Entry, Expiration, Freshness, Listed, Metadata, Page, Served, State, UnixMillis, Value,
-    Version,
+    Entry, Expiration, Freshness, Listed, Metadata, Page, Served, State, UnixMillis, Value, Version,
 };
 use tokio::time::Instant;
 
 use crate::{
-    floor::Ticket,
-    life::Life,
-    lists::Position,
-    settings::{HELD_OVERHEAD_BYTES, LISTED_OVERHEAD_BYTES},
-    slot::Slot,
+    coherence::{CacheKey, IncarnationState, Position, Ticket},
+    settings::{ENTRY_OVERHEAD_BYTES, LISTED_OVERHEAD_BYTES},
 };
 
-/// An answer of upstream (or what an acknowledged write made true), kept.
+/// An answer of upstream, or the result of an acknowledged write.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct CachedEntry {
     /// The incarnation it belongs to.
-    pub(crate) life: Arc<Life>,
+    pub(crate) incarnation: Arc<IncarnationState>,
     /// The answer itself.
     pub(crate) body: Body,
-    /// The state at which it is true.
+    /// The version at which it is true.
     pub(crate) version: Version,
-    /// How current it was, and how current it may become.
+    /// How current it was when it was fetched, and how long it may be used.
     pub(crate) proof: Proof,
-    /// A write with an unknown outcome came after it: it may not be served without asking upstream.
+    /// A write with an unknown outcome came after it: it must be revalidated before it is served.
     pub(crate) suspect: bool,
-    /// Milliseconds after `proof.sent` until which no refresh is tried again; 0 for none.
+    /// Milliseconds after `proof.sent` before which no refresh starts; 0 for none.
     pause: AtomicU64,
 }
 
-/// When upstream said so.
+/// The request that upstream answered, and how current its answer was.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Proof {
-    /// The order of the request among writes.
+    /// The place of the request among the writes.
     pub(crate) ticket: Ticket,
-    /// When the request was sent. Its age counts from here: upstream cannot have judged it any earlier, and how
-    /// long the answer travelled cannot be known.
+    /// When the request was sent. The age counts from here: upstream cannot have read its state earlier, and nothing
+    /// tells how long the answer travelled.
     pub(crate) sent: Instant,
     /// The age upstream gave it.
     pub(crate) age: Duration,
-    /// The clock upstream judged expirations by. Carried forward from `sent`, so an entry may end for this edge
-    /// up to one round trip early, never late.
+    /// The clock that upstream judged expirations by. It runs on from `sent`, so an entry may expire at this edge up to
+    /// one round trip early, never late.
     pub(crate) time: UnixMillis,
     /// How long it may be used.
     pub(crate) freshness: Freshness,
 }
 
-/// What was answered.
+/// The body of an answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
     /// The entry, whole.
     Found(Found),
-    /// That there is no such entry.
+    /// There is no such entry.
     Absent,
-    /// A page of a list, and the writes that were known when it was asked for.
+    /// A page of a list, and the newest write when it was requested.
     Page(Arc<Page>, Position),
 }
 
@@ -89,16 +85,27 @@ impl Found {
     }
 }
 
-impl Held {
-    pub(crate) fn new(life: Arc<Life>, body: Body, version: Version, proof: Proof) -> Self {
-        Self { life, body, version, proof, suspect: false, pause: AtomicU64::new(0) }
+impl Proof {
+    pub(crate) fn new(ticket: Ticket, sent: Instant, state: &State) -> Self {
+        Self { ticket, sent, age: state.age, time: state.time, freshness: state.freshness }
+    }
+}
+
+impl CachedEntry {
+    pub(crate) fn new(
+        incarnation: Arc<IncarnationState>,
+        body: Body,
+        version: Version,
+        proof: Proof,
+    ) -> Self {
+        Self { incarnation, body, version, proof, suspect: false, pause: AtomicU64::new(0) }
     }
 
-    /// The same, to be served only after upstream was asked.
+    /// The same, to be revalidated before it is served.
     pub(crate) fn suspected(&self) -> Self {
-        let Self { life, body, version, proof, suspect: _, pause: _ } = self;
+        let Self { incarnation, body, version, proof, suspect: _, pause: _ } = self;
         Self {
-            life: life.clone(),
+            incarnation: incarnation.clone(),
             body: body.clone(),
             version: *version,
             proof: *proof,
@@ -107,17 +114,17 @@ impl Held {
         }
     }
 
-    /// How long ago this was known to be the newest state.
+    /// How long ago it was known to be the newest state.
     pub(crate) fn age(&self, now: Instant) -> Duration {
         self.proof.age + now.saturating_duration_since(self.proof.sent)
     }
 
-    /// The origin's clock at this moment.
+    /// The origin's clock at that moment.
     pub(crate) fn time(&self, now: Instant) -> UnixMillis {
         self.proof.time.plus(now.saturating_duration_since(self.proof.sent))
     }
 
-    /// Whether it is an entry that has ended.
+    /// Whether it is an entry that has expired.
     pub(crate) fn has_expired(&self, now: Instant) -> bool {
         match &self.body {
             Body::Found(Found { expiration: Some(expiration), .. }) => expiration.has_passed(self.time(now)),
@@ -125,7 +132,7 @@ impl Held {
         }
     }
 
-    /// The entity tag's version, where there is an entry.
+    /// The version of the entity tag, if it is an entry.
     pub(crate) fn entry_version(&self) -> Option<Version> {
         match &self.body {
             Body::Found(found) => Some(found.version),
@@ -133,10 +140,9 @@ impl Held {
         }
     }
 
-    /// Whether this is to be kept in place of `other`: it shows a newer state, or the same one known to be the
-    /// newest at a later moment.
+    /// Whether it replaces `other`: it shows a newer version, or the same one known to be the newest at a later moment.
     pub(crate) fn supersedes(&self, other: &Self) -> bool {
-        if other.life.is_over() || self.version > other.version {
+        if other.incarnation.is_retired() || self.version > other.version {
             return true;
         }
         // known at = sent - age, compared without going below the first instant
@@ -144,7 +150,7 @@ impl Held {
         self.version == other.version && (later || other.suspect)
     }
 
-    /// No refresh for a while: one has just brought nothing new.
+    /// No refresh for a while: the last one returned nothing new.
     pub(crate) fn pause_until(&self, until: Instant) {
         let after = until.saturating_duration_since(self.proof.sent).as_millis();
         self.pause.store(u64::try_from(after).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -155,7 +161,7 @@ impl Held {
         pause > 0 && now < self.proof.sent + Duration::from_millis(pause)
     }
 
-    /// The state of an answer made from it.
+    /// The state of an answer made of it.
     pub(crate) fn state(&self, now: Instant, served: Served) -> State {
         State {
             version: self.version,
@@ -166,8 +172,8 @@ impl Held {
         }
     }
 
-    /// Bytes counted against the cache's budget.
-    pub(crate) fn weight(&self, slot: &Slot) -> u32 {
+    /// Bytes that count against the cache's budget.
+    pub(crate) fn weight(&self, cache_key: &CacheKey) -> u32 {
         let listed = |item: &Listed| {
             let metadata = item.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len());
             item.name.as_str().len() + metadata + LISTED_OVERHEAD_BYTES
@@ -179,28 +185,6 @@ impl Held {
             Body::Absent => 0,
             Body::Page(page, _) => page.keys.iter().map(listed).sum(),
         };
-        u32::try_from(slot.bytes() + body + HELD_OVERHEAD_BYTES).unwrap_or(u32::MAX)
-    }
-}
-
-/// What a flight brought home.
-#[derive(Clone, Debug)]
-pub(crate) struct Landing {
-    pub(crate) held: Arc<Held>,
-    /// Upstream confirmed what was held, or sent it anew.
-    pub(crate) confirmed: bool,
-    /// Upstream could not ask its own origin: this is no refresh.
-    pub(crate) stale: bool,
-}
-
-impl Landing {
-    /// The status of a read that waited for it, with something held before or not.
-    pub(crate) fn status(&self, held_before: bool) -> CacheStatus {
-        match (self.stale, held_before, self.confirmed) {
-            (true, _, _) => CacheStatus::Stale,
-            (false, false, _) => CacheStatus::Miss,
-            (false, true, true) => CacheStatus::Revalidated,
-            (false, true, false) => CacheStatus::Expired,
-        }
+        u32::try_from(cache_key.bytes() + body + ENTRY_OVERHEAD_BYTES).unwrap_or(u32::MAX)
     }
 }

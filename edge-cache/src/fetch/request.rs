@@ -1,44 +1,40 @@
-//! The way of one flight: ask upstream, with what this edge holds and knows as conditions, and make something to
-//! hold of the answer.
+//! The requests of one fetch: it asks upstream with conditions made of the cached answer and the floor, and makes an
+//! answer to cache of what upstream returns.
 
-use std::{error::Error as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use nearkv::{
     CacheStatus, Error, GetOptions, Kv, ListOptions, Lookup, ReadOptions, Reason, State, Value, Version,
-    http::client::Distrusted,
 };
 use tokio::time::{Instant, timeout};
-use tracing::Instrument;
 
+use super::errors::{behind, silence};
 use crate::{
-    cache::Shared,
-    circuit::is_silence,
-    flight::End,
-    floor::Ticket,
-    held::{Body, Found, Held, Landing, Proof},
-    metrics::{Operation, upstream_span},
-    settings::{ANSWER_TIMEOUT, BODY_TIMEOUT, CIRCUIT_COOLDOWN},
-    slot::Slot,
+    cache::{FetchOutcome, Shared},
+    coherence::CacheKey,
+    entry::{Body, CachedEntry, Found, Proof},
+    metrics::Operation,
+    settings::BODY_TIMEOUT,
 };
 
-/// Requests of one flight: the second one after upstream's data turned out to have been replaced.
-const REQUESTS_PER_FLIGHT: usize = 2;
+/// Requests of one fetch: the second one after the first shows that upstream's data were replaced.
+const REQUESTS_PER_FETCH: usize = 2;
 
-/// What a flight asks for.
+/// What a fetch requests.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(super) struct FetchRequest {
     /// The reader's bound on the age, for the caches upstream.
-    pub(crate) cache_ttl: Option<Duration>,
-    /// The state the reader wants.
-    pub(crate) reader: Option<Version>,
-    /// The state this edge knows to exist.
-    pub(crate) floor: Option<Version>,
-    /// What is held, to be confirmed or replaced.
-    pub(crate) basis: Option<Arc<Held>>,
+    pub(super) cache_ttl: Option<Duration>,
+    /// The version the reader wants.
+    pub(super) reader: Option<Version>,
+    /// The version this edge knows to exist.
+    pub(super) floor: Option<Version>,
+    /// The cached answer, to be confirmed or replaced.
+    pub(super) basis: Option<Arc<CachedEntry>>,
 }
 
-impl Ask {
-    /// The newer of what the reader wants and what this edge knows; the reader's, where they cannot be compared.
+impl FetchRequest {
+    /// The newer of what the reader wants and what this edge knows; the reader's, if they cannot be compared.
     fn min_version(&self) -> Option<Version> {
         match (self.reader, self.floor) {
             (Some(reader), Some(floor)) if floor > reader => Some(floor),
@@ -48,36 +44,44 @@ impl Ask {
     }
 }
 
+/// The answer to one request.
 enum Reply {
     Whole(Body),
+    /// 304: the entry still has this version.
     Unchanged(Version),
 }
 
 impl<K: Kv> Shared<K> {
-    /// Asks until there is an answer of the present data.
+    /// Sends requests until there is an answer of the current incarnation.
     ///
-    /// Story of a restore: t0 this edge holds incarnation A; t1 the data are restored as B; t2 a refresh asks for
-    /// at least A.17 and gets 412 with B.3; t3 A's life ends, and B is asked for without conditions.
-    pub(crate) async fn fly(&self, slot: &Slot, mut ask: Ask) -> End {
-        let namespace = slot.namespace();
-        for _ in 0..REQUESTS_PER_FLIGHT {
+    /// Story of a restore: t0 this edge caches incarnation A. t1 the data are restored as B. t2 a refresh asks for at
+    /// least A.17 and gets 412 with B.3. t3 the edge retires A, and asks for B without conditions.
+    pub(super) async fn fetch(
+        &self,
+        cache_key: &CacheKey,
+        mut request: FetchRequest,
+    ) -> Result<FetchOutcome, Error> {
+        let namespace = cache_key.namespace();
+        for _ in 0..REQUESTS_PER_FETCH {
             let ticket = self.ticket();
-            // Before sending: a write logged from here on is not in `ask.floor`, so it judges the page.
-            let since = self.lives.current(namespace).map(|life| life.log().position()).unwrap_or_default();
+            // Before sending: `request.floor` does not cover a write that is logged from here on, so the log must.
+            let current = self.incarnations.current(namespace);
+            let since = current.map(|current| current.log().position()).unwrap_or_default();
             let sent = Instant::now();
-            let (reply, state) = match self.request(slot, &ask).await {
+            let (reply, state) = match self.send(cache_key, &request).await {
                 Ok(answer) => answer,
                 Err(error) if error.reason() == Reason::NamespaceMissing => {
-                    self.lives.end(namespace);
+                    self.incarnations.remove(namespace);
                     return Err(error);
                 }
                 Err(error)
-                    if error.reason() == Reason::VersionNotReached && ask.min_version() != ask.reader =>
+                    if error.reason() == Reason::VersionNotReached
+                        && request.min_version() != request.reader =>
                 {
-                    match (error.version(), ask.floor) {
+                    match (error.version(), request.floor) {
                         (Some(present), Some(floor)) if present.incarnation != floor.incarnation => {
-                            self.lives.enter(namespace, present.incarnation, ticket);
-                            ask = Ask { floor: None, basis: None, ..ask };
+                            self.incarnations.admit(namespace, present.incarnation, ticket);
+                            request = FetchRequest { floor: None, basis: None, ..request };
                             continue;
                         }
                         _ => return Err(behind().with_source(error)),
@@ -85,14 +89,15 @@ impl<K: Kv> Shared<K> {
                 }
                 Err(error) => return Err(error),
             };
-            let Some(life) = self.lives.enter(namespace, state.version.incarnation, ticket) else {
-                // The answer was on its way for long, or a cache upstream has not heard of the new data: ask past it.
-                let present = self.lives.current(namespace);
-                ask.floor = present.map(|life| Version::new(life.incarnation, 0));
-                ask.basis = None;
+            let Some(incarnation) = self.incarnations.admit(namespace, state.version.incarnation, ticket)
+            else {
+                // The answer was slow, or a cache upstream still has the old data: ask past it.
+                let current = self.incarnations.current(namespace);
+                request.floor = current.map(|current| Version::new(current.id, 0));
+                request.basis = None;
                 continue;
             };
-            let (body, confirmed) = match (reply, &ask.basis) {
+            let (body, confirmed) = match (reply, &request.basis) {
                 (Reply::Whole(Body::Page(page, _)), _) => (Body::Page(page, since), false),
                 (Reply::Whole(Body::Absent), Some(basis)) => {
                     (Body::Absent, matches!(basis.body, Body::Absent))
@@ -102,30 +107,31 @@ impl<K: Kv> Shared<K> {
                     (basis.body.clone(), true)
                 }
                 (Reply::Unchanged(_), _) => {
-                    ask.basis = None;
+                    request.basis = None;
                     continue;
                 }
             };
             let version = shown(state.version, &body);
             let stale = state.served.status == CacheStatus::Stale;
-            let held = Arc::new(Held::new(life, body, version, proof(ticket, sent, &state)));
-            return Ok(Landing { held, confirmed, stale });
+            let cached =
+                Arc::new(CachedEntry::new(incarnation, body, version, Proof::new(ticket, sent, &state)));
+            return Ok(FetchOutcome { cached, confirmed, stale });
         }
         Err(behind())
     }
 
-    async fn request(&self, slot: &Slot, ask: &Ask) -> Result<(Reply, State), Error> {
+    async fn send(&self, cache_key: &CacheKey, request: &FetchRequest) -> Result<(Reply, State), Error> {
         let read = ReadOptions {
-            cache_ttl: ask.cache_ttl,
-            min_version: ask.min_version(),
+            cache_ttl: request.cache_ttl,
+            min_version: request.min_version(),
             ..ReadOptions::default()
         };
-        match slot {
-            Slot::Entry(namespace, key) => {
-                let if_none_match = ask.basis.as_ref().and_then(|basis| basis.entry_version());
+        match cache_key {
+            CacheKey::Entry(namespace, key) => {
+                let if_none_match = request.basis.as_ref().and_then(|basis| basis.entry_version());
                 let options = GetOptions { read, if_none_match };
                 let answer = self.upstream.get(namespace, key, &options);
-                let answer = self.hear(Operation::Get, answer).await?;
+                let answer = self.await_upstream(Operation::Get, answer).await?;
                 let reply = match answer.body {
                     Lookup::Found(entry) => Reply::Whole(Body::Found(Found {
                         bytes: whole(entry.value).await?,
@@ -138,7 +144,7 @@ impl<K: Kv> Shared<K> {
                 };
                 Ok((reply, answer.state))
             }
-            Slot::List(namespace, query) => {
+            CacheKey::List(namespace, query) => {
                 let options = ListOptions {
                     prefix: query.prefix.clone(),
                     limit: Some(query.limit),
@@ -146,49 +152,9 @@ impl<K: Kv> Shared<K> {
                     read,
                 };
                 let answer = self.upstream.list(namespace, &options);
-                let answer = self.hear(Operation::List, answer).await?;
+                let answer = self.await_upstream(Operation::List, answer).await?;
                 let page = Body::Page(Arc::new(answer.body), Default::default());
                 Ok((Reply::Whole(page), answer.state))
-            }
-        }
-    }
-
-    /// Waits for an answer, and tells the circuit and the metrics what came, or did not come.
-    pub(crate) async fn hear<T>(
-        &self,
-        operation: Operation,
-        answer: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let sent = Instant::now();
-        let answer = timeout(ANSWER_TIMEOUT, answer).instrument(upstream_span(operation)).await;
-        let answer = answer.unwrap_or_else(|elapsed| Err(silence().with_source(elapsed)));
-        let failure = answer.as_ref().err().map(Error::reason);
-        self.metrics.upstream(operation, failure, sent.elapsed());
-        match answer {
-            Err(error) if is_silence(&error) => {
-                self.circuit.silent(sent, Instant::now());
-                match error.source().and_then(|cause| cause.downcast_ref::<Distrusted>()) {
-                    Some(error) => tracing::warn!(
-                        %error,
-                        "the origin is not asked: give the authority that signed its certificate by --origin-ca-file"
-                    ),
-                    None => {
-                        tracing::debug!(operation = operation.as_str(), cause = ?error.source(), "upstream is silent");
-                    }
-                }
-                // Without its cause: this edge does answer, and a tier below must not take it for silence.
-                Err(silence())
-            }
-            Err(error) if matches!(error.reason(), Reason::Unauthenticated | Reason::Forbidden) => {
-                // Fetches go with this edge's own token: that it is refused is nothing its readers have done.
-                tracing::warn!(%error, "upstream refuses this edge's own token");
-                let refused = refused(error.reason());
-                self.answered(Some(refused.reason()));
-                Err(refused)
-            }
-            answered => {
-                self.answered(failure);
-                answered
             }
         }
     }
@@ -201,33 +167,11 @@ async fn whole(value: Value) -> Result<bytes::Bytes, Error> {
     bytes
 }
 
-/// The state an answer shows. An entry written at a version was there at that version, even where the answer as a
-/// whole is of an older state.
+/// The version an answer shows. An entry written at a version was there at that version, also if the answer as a whole
+/// shows an older one.
 fn shown(state: Version, body: &Body) -> Version {
     match body {
         Body::Found(found) if found.version > state => found.version,
         Body::Found(_) | Body::Absent | Body::Page(..) => state,
     }
-}
-
-fn proof(ticket: Ticket, sent: Instant, state: &State) -> Proof {
-    Proof { ticket, sent, age: state.age, time: state.time, freshness: state.freshness }
-}
-
-fn silence() -> Error {
-    Error::new(Reason::Unavailable, "The origin does not answer; try again")
-        .with_retry_after(CIRCUIT_COOLDOWN)
-}
-
-/// A token that is nobody's may not have arrived yet; one without permission is an answer, and no outage.
-fn refused(reason: Reason) -> Error {
-    let reason = if reason == Reason::Unauthenticated { Reason::Unavailable } else { Reason::StoreRefused };
-    Error::new(reason, "The origin refuses this edge's own token").with_retry_after(CIRCUIT_COOLDOWN)
-}
-
-/// Upstream keeps answering with a state older than one it had acknowledged. That is a failure, not a refusal of
-/// the reader's.
-pub(crate) fn behind() -> Error {
-    Error::new(Reason::Unavailable, "The origin is behind what it acknowledged; try again")
-        .with_retry_after(CIRCUIT_COOLDOWN)
 }

@@ -1,114 +1,95 @@
-//! The end of a flight: what it brought is kept if it is newer than what is there and not below the floor.
+//! The end of a fetch: its result is cached if it is newer than the cached answer and not below the floor.
 //!
 //! Stories, all decided under the stripe's lock:
 //!
-//! *Put during fetch.* t0 a miss sends a fetch of k; t1 a put of k is sent; t2 upstream reads k at state 9 for
-//! the fetch; t3 it commits the put as 10 and acknowledges: k's floor is 10, the new value is held; t4 the answer
-//! of state 9 lands. It is below the floor: not kept. The reader of t0 began before the acknowledgement and may
-//! have it; a reader who began after t3 and took a seat meanwhile has a need of 10, and flies again, asking for
-//! at least that.
+//! *Put during a fetch.* t0 a miss sends a fetch of k. t1 a put of k is sent. t2 upstream reads k at version 9 for the
+//! fetch. t3 upstream commits the put as 10 and acknowledges it: the floor of k is 10, the new value is cached. t4 the
+//! answer of version 9 arrives. It is below the floor and is not cached. The reader of t0 began before the
+//! acknowledgement and may have it. A reader that began after t3 and joined the fetch requires 10, and fetches again,
+//! asking for at least that.
 //!
-//! *Delete during refresh.* The same with an absence held at t3: the refresh cannot bring the entry back.
+//! *Delete during a refresh.* The same with an absence cached at t3: the refresh cannot bring the entry back.
 //!
-//! *Lagging replica.* t0 a put through this edge is acknowledged as 10, and later evicted; t1 a miss goes to a
-//! replica that is at 9. The floor is outside the cache and goes with the request: the replica must catch up.
+//! *Lagging replica.* t0 a put through this edge is acknowledged as 10, and later evicted. t1 a miss reaches a replica
+//! that is at 9. The floor is outside the cache and is sent with the request: the replica must catch up.
 //!
-//! *Unknown outcome.* t0 a refresh is sent; t1 a put fails with its outcome unknown: k's floor asks for answers to
-//! requests sent after t1, and what is held is suspect; t2 the refresh lands, and its request was sent before:
-//! not kept. The next read asks again.
+//! *Unknown outcome.* t0 a refresh is sent. t1 a put fails with an unknown outcome: the floor of k demands answers to
+//! requests sent after t1, and the cached answer is suspect. t2 the answer of the refresh arrives. Its request was sent
+//! before t1, so it is not cached. The next read fetches again.
 
-use std::{mem, sync::Arc};
+use std::sync::Arc;
 
-use nearkv::{Error, Kv, Reason};
-use tokio::{sync::watch, time::Instant};
+use nearkv::{
+    Error, Kv,
+    coalesce::{Abandoned, Settle},
+};
+use tokio::time::Instant;
 
+use super::errors::{broken_off, shutting_down};
 use crate::{
-    cache::Shared,
-    fetch::Ask,
-    flight::{End, lost},
-    floor::Ticket,
+    cache::{FetchOutcome, Shared},
+    coherence::{CacheKey, Floor, Ticket},
     settings::REFRESH_PAUSE,
-    slot::Slot,
 };
 
-/// A flight in the air, as its own task has it. It always lands: a task that is dropped or panics lands with an
-/// error, so nobody waits for ever.
-pub(crate) struct Airborne<K: Kv> {
-    shared: Arc<Shared<K>>,
-    slot: Slot,
-    ticket: Ticket,
-    end: watch::Sender<Option<End>>,
-    landed: bool,
+/// A fetch in flight.
+pub(super) struct Fetch<K> {
+    pub(super) shared: Arc<Shared<K>>,
+    pub(super) cache_key: CacheKey,
+    pub(super) ticket: Ticket,
 }
 
-impl<K: Kv> Airborne<K> {
-    pub(crate) fn take_off(
-        shared: Arc<Shared<K>>,
-        slot: Slot,
-        ticket: Ticket,
-    ) -> (Self, watch::Receiver<Option<End>>) {
-        let (end, seats) = watch::channel(None);
-        (Self { shared, slot, ticket, end, landed: false }, seats)
-    }
+impl<K: Kv> Settle for Fetch<K> {
+    type Output = FetchOutcome;
 
-    /// The whole flight.
-    pub(crate) async fn fly(mut self, ask: Ask) {
-        let end = tokio::select! {
-            end = self.shared.fly(&self.slot, ask) => end,
-            () = self.shared.stop.cancelled() => Err(shutting_down()),
-        };
-        self.land(end);
-    }
-
-    fn land(&mut self, end: End) {
-        self.landed = true;
-        let mut stripe = self.shared.stripe(&self.slot);
-        self.keep(&end, self.shared.floor(&stripe, &self.slot));
-        stripe.flights.remove(&self.slot);
+    fn settle(&self, result: &Result<FetchOutcome, Error>) {
+        let Self { shared, cache_key, .. } = self;
+        let mut stripe = shared.stripe(cache_key);
+        self.store(result, shared.floor(&stripe, cache_key));
+        stripe.in_flight.remove(cache_key);
         drop(stripe);
-        if let Err(error) = &end {
-            tracing::debug!(slot = ?self.slot, reason = error.reason().as_str(), %error, "a fetch failed");
+        if let Err(error) = result {
+            tracing::debug!(key = ?cache_key, reason = error.reason().as_str(), %error, "a fetch failed");
         }
-        self.end.send_replace(Some(end));
     }
 
-    fn keep(&self, end: &End, floor: crate::floor::Floor) {
-        let Self { shared, slot, .. } = self;
-        let present = shared.cache.get(slot);
-        let asked_in_time = floor.after.is_none_or(|after| self.ticket > after);
-        let is_news = match end {
-            Ok(landing) => {
-                let held = &landing.held;
-                let newer = present.as_ref().is_none_or(|present| held.supersedes(present));
-                let keeps = newer && !held.life.is_over() && floor.admits(held.version, held.proof.ticket);
-                if keeps {
-                    shared.cache.insert(slot.clone(), held.clone());
+    fn abandon(&self, cause: Abandoned) -> Error {
+        match cause {
+            Abandoned::Shutdown => shutting_down(),
+            Abandoned::BrokenOff => {
+                // A probe that reports nothing would leave the circuit half-open for ever.
+                let now = Instant::now();
+                self.shared.circuit.silent(now, now);
+                broken_off()
+            }
+        }
+    }
+}
+
+impl<K: Kv> Fetch<K> {
+    fn store(&self, result: &Result<FetchOutcome, Error>, floor: Floor) {
+        let Self { shared, cache_key, ticket } = self;
+        let sent_in_time = floor.after.is_none_or(|after| *ticket > after);
+        let is_news = match result {
+            Ok(FetchOutcome { cached, confirmed: _, stale }) => {
+                let present = shared.cache.get(cache_key);
+                let newer = present.is_none_or(|present| cached.supersedes(&present));
+                let stores = newer
+                    && !cached.incarnation.is_retired()
+                    && floor.admits(cached.version, cached.proof.ticket);
+                if stores {
+                    shared.cache.insert(cache_key.clone(), cached.clone());
                 }
-                keeps && !landing.stale
+                stores && !stale
             }
             Err(_) => false,
         };
-        // A suspect one whose upstream was not asked since must be asked for by the next read.
+        // A suspect answer must be revalidated by the next read if its upstream was not asked since.
         if !is_news
-            && asked_in_time
-            && let Some(present) = shared.cache.get(slot)
+            && sent_in_time
+            && let Some(present) = shared.cache.get(cache_key)
         {
             present.pause_until(Instant::now() + REFRESH_PAUSE);
         }
     }
-}
-
-impl<K: Kv> Drop for Airborne<K> {
-    fn drop(&mut self) {
-        if !mem::replace(&mut self.landed, true) {
-            // As the probe it would leave the circuit half-open for ever.
-            let now = Instant::now();
-            self.shared.circuit.silent(now, now);
-            self.land(Err(lost()));
-        }
-    }
-}
-
-fn shutting_down() -> Error {
-    Error::new(Reason::Unavailable, "This edge is shutting down; try again").with_retry_after(REFRESH_PAUSE)
 }

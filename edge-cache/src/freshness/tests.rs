@@ -1,4 +1,4 @@
-//! The table of decisions: each row is a moment in the life of what is held.
+//! The table of decisions: each row is a moment in the life of a cached answer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,17 +7,15 @@ use nearkv::{Expiration, Freshness, Incarnation, Key, Namespace, Page, Prefix, R
 
 use super::*;
 use crate::{
-    floor::{Floor, Ticket},
-    held::{Found, Proof},
-    life::{Life, Lives},
-    slot::ListQuery,
+    coherence::{Floor, IncarnationState, Incarnations, ListQuery, Ticket},
+    entry::{Found, Proof},
 };
 
 const START: u64 = 1_700_000_000;
 
 struct Case {
-    life: Arc<Life>,
-    held: Held,
+    incarnation: Arc<IncarnationState>,
+    cached: CachedEntry,
     now: Instant,
     read: ReadOptions,
 }
@@ -30,10 +28,10 @@ fn version(number: u64) -> Version {
     Version::new(Incarnation::mint(&Random::seeded(1)), number)
 }
 
-/// Something held at state 10 with a time to live of 60 s and 600 s of grace, now `age` seconds old.
+/// An answer cached at version 10 with a time to live of 60 s and 600 s of grace, now `age` seconds old.
 fn case(body: Body, age: u64) -> Case {
     let namespace: Namespace = "a/b".parse().unwrap();
-    let life = Lives::default().enter(&namespace, version(0).incarnation, Ticket(0)).unwrap();
+    let incarnation = Incarnations::default().admit(&namespace, version(0).incarnation, Ticket(0)).unwrap();
     let now = Instant::now() + secs(1000);
     let proof = Proof {
         ticket: Ticket(1),
@@ -42,7 +40,12 @@ fn case(body: Body, age: u64) -> Case {
         time: UnixMillis(START * 1000),
         freshness: Freshness { max_age: secs(60), stale_if_error: secs(600) },
     };
-    Case { held: Held::new(life.clone(), body, version(10), proof), life, now, read: ReadOptions::default() }
+    Case {
+        cached: CachedEntry::new(incarnation.clone(), body, version(10), proof),
+        incarnation,
+        now,
+        read: ReadOptions::default(),
+    }
 }
 
 fn found() -> Body {
@@ -75,25 +78,25 @@ impl Case {
     }
 
     fn suspect(mut self) -> Self {
-        self.held = self.held.suspected();
+        self.cached = self.cached.suspected();
         self
     }
 
     fn paused(self) -> Self {
-        self.held.pause_until(self.now + secs(1));
+        self.cached.pause_until(self.now + secs(1));
         self
     }
 
     fn judged(&self) -> Decision {
-        let slot = Slot::entry(&"a/b".parse().unwrap(), &Key::new("k").unwrap());
-        judge(&slot, &self.held, self.now, &self.read)
+        let cache_key = CacheKey::entry(&"a/b".parse().unwrap(), &Key::new("k").unwrap());
+        judge(&cache_key, &self.cached, self.now, &self.read)
     }
 }
 
 #[test]
-fn what_is_held_is_judged_by_its_age_and_the_readers_bounds() {
+fn a_cached_answer_is_judged_by_its_age_and_the_readers_bounds() {
     use Decision::{Fetch, Revalidate, Serve, ServeAndRefresh, ServeStale};
-    let other_life = Version::new(Incarnation::mint(&Random::seeded(2)), 1);
+    let other_incarnation = Version::new(Incarnation::mint(&Random::seeded(2)), 1);
     for (name, case, decision) in [
         ("new", case(found(), 0), Serve),
         ("three quarters through", case(found(), 45), Serve),
@@ -114,7 +117,7 @@ fn what_is_held_is_judged_by_its_age_and_the_readers_bounds() {
         ("absent, and a shorter one counts", case(Body::Absent, 31).ttl(30), Revalidate),
         ("as new as the reader wants it", case(found(), 1).at_least(version(10)), Serve),
         ("older than the reader wants it", case(found(), 1).at_least(version(11)), Fetch),
-        ("of another incarnation than the reader's", case(found(), 1).at_least(other_life), Fetch),
+        ("of another incarnation than the reader's", case(found(), 1).at_least(other_incarnation), Fetch),
         ("a write with unknown outcome came after", case(found(), 1).suspect(), Revalidate),
         ("not yet expired", case(expiring(2), 2), Serve),
         ("expired", case(expiring(1), 2), Fetch),
@@ -125,30 +128,30 @@ fn what_is_held_is_judged_by_its_age_and_the_readers_bounds() {
 }
 
 #[test]
-fn nothing_of_an_ended_life_is_served() {
+fn nothing_of_a_retired_incarnation_is_served() {
     let case = case(found(), 0);
-    let lives = Lives::default();
+    let incarnations = Incarnations::default();
     let namespace: Namespace = "a/b".parse().unwrap();
-    let life = lives.enter(&namespace, version(0).incarnation, Ticket(0)).unwrap();
-    let held = Held::new(life, found(), version(10), case.held.proof);
-    let slot = Slot::entry(&namespace, &Key::new("k").unwrap());
-    assert_eq!(judge(&slot, &held, case.now, &case.read), Decision::Serve);
-    lives.end(&namespace);
-    assert_eq!(judge(&slot, &held, case.now, &case.read), Decision::Fetch);
+    let incarnation = incarnations.admit(&namespace, version(0).incarnation, Ticket(0)).unwrap();
+    let cached = CachedEntry::new(incarnation, found(), version(10), case.cached.proof);
+    let cache_key = CacheKey::entry(&namespace, &Key::new("k").unwrap());
+    assert_eq!(judge(&cache_key, &cached, case.now, &case.read), Decision::Serve);
+    incarnations.remove(&namespace);
+    assert_eq!(judge(&cache_key, &cached, case.now, &case.read), Decision::Fetch);
 }
 
 #[test]
-fn a_page_falls_with_a_write_under_its_prefix_and_stays_with_any_other() {
+fn a_page_is_dropped_by_a_write_under_its_prefix_and_by_no_other() {
     let page = |case: &Case| {
-        Body::Page(Arc::new(Page { keys: Vec::new(), cursor: None }), case.life.log().position())
+        Body::Page(Arc::new(Page { keys: Vec::new(), cursor: None }), case.incarnation.log().position())
     };
     for (written, decision) in [("a/1", Decision::Fetch), ("b/1", Decision::Serve)] {
         let mut case = case(Body::Absent, 0);
-        case.held.body = page(&case);
+        case.cached.body = page(&case);
         let query = ListQuery { prefix: Prefix::new("a/").unwrap(), limit: 10, cursor: None };
-        let slot = Slot::List("a/b".parse().unwrap(), Arc::new(query));
-        assert_eq!(judge(&slot, &case.held, case.now, &case.read), Decision::Serve);
-        case.life.log().push(Key::new(written).unwrap(), Floor::written(version(11)));
-        assert_eq!(judge(&slot, &case.held, case.now, &case.read), decision, "{written}");
+        let cache_key = CacheKey::List("a/b".parse().unwrap(), Arc::new(query));
+        assert_eq!(judge(&cache_key, &case.cached, case.now, &case.read), Decision::Serve);
+        case.incarnation.log().push(Key::new(written).unwrap(), Floor::written(version(11)));
+        assert_eq!(judge(&cache_key, &case.cached, case.now, &case.read), decision, "{written}");
     }
 }

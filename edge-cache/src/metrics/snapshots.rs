@@ -1,4 +1,6 @@
-//! What is counted of snapshots.
+//! The counters of snapshots.
+
+use std::time::Duration;
 
 use nearkv::UnixMillis;
 use prometheus_client::{
@@ -7,16 +9,14 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{load::Loaded, save::Saved};
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     outcome: &'static str,
 }
 
-/// The metrics of snapshots; all zero in an edge that keeps none.
+/// The metrics of snapshots; all zero in an edge without them.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct SnapshotMetrics {
     saves: Family<OutcomeLabels, Counter>,
     loads: Family<OutcomeLabels, Counter>,
     entries: Gauge,
@@ -27,10 +27,10 @@ pub(crate) struct Counts {
     loaded_age: Gauge,
 }
 
-impl Counts {
-    /// Adds them to the edge's.
+impl SnapshotMetrics {
+    /// Registers them with the edge's.
     pub(crate) fn register(&self, registry: &mut Registry) {
-        // There from the beginning, so that the first failure is an increase.
+        // Series exist from the start, so that the first failure is an increase.
         for outcome in ["ok", "failed"] {
             drop(self.saves.get_or_create(&OutcomeLabels { outcome }));
         }
@@ -62,25 +62,25 @@ impl Counts {
         );
     }
 
-    pub(super) fn saved(&self, saved: &Saved, at: UnixMillis) {
+    pub(crate) fn saved(&self, entries: u64, bytes: u64, at: UnixMillis) {
         self.saves.get_or_create(&OutcomeLabels { outcome: "ok" }).inc();
-        set(&self.entries, saved.entries);
-        set(&self.bytes, saved.bytes);
+        set(&self.entries, entries);
+        set(&self.bytes, bytes);
         set(&self.saved_at, at.seconds());
     }
 
-    pub(super) fn not_saved(&self) {
+    pub(crate) fn save_failed(&self) {
         self.saves.get_or_create(&OutcomeLabels { outcome: "failed" }).inc();
     }
 
-    pub(super) fn loaded(&self, loaded: &Loaded) {
+    pub(crate) fn loaded(&self, entries: u64, bytes: u64, age: Duration) {
         self.loads.get_or_create(&OutcomeLabels { outcome: "ok" }).inc();
-        set(&self.loaded_entries, loaded.entries);
-        set(&self.loaded_bytes, loaded.bytes);
-        set(&self.loaded_age, loaded.away.as_secs());
+        set(&self.loaded_entries, entries);
+        set(&self.loaded_bytes, bytes);
+        set(&self.loaded_age, age.as_secs());
     }
 
-    pub(super) fn not_loaded(&self, outcome: &'static str) {
+    pub(crate) fn load_ended(&self, outcome: &'static str) {
         self.loads.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 }

@@ -1,167 +1,167 @@
-//! One read: from memory where that is right, from a flight where not, and from what is held where that takes too long.
+//! One read: from memory if the cached answer is fresh, else from a fetch, and from a stale cached answer if the fetch
+//! takes too long. Reads past the cache are in `from_origin`.
+
+mod from_origin;
 
 use std::{sync::Arc, time::Duration};
 
 use nearkv::{CacheStatus, Error, Kv, ReadOptions, Reason, Served};
 use tokio::time::{Instant, timeout_at};
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use crate::{
-    cache::Shared,
-    fetch::{Ask, behind},
-    flight::{Flight, Need, Seat},
-    floor::Floor,
+    cache::{FetchOutcome, FetchWaiter, Shared},
+    coherence::{CacheKey, Floor},
+    entry::{CachedEntry, Reading, Requirement},
+    fetch::{behind, unreachable},
     freshness::{Decision, judge},
-    held::{Held, Landing},
-    landing::Airborne,
+    metrics::Operation,
     settings::FETCHES_PER_READ,
-    slot::Slot,
 };
 
-/// What a read is answered with.
-pub(crate) struct Reading {
-    pub(crate) held: Arc<Held>,
-    pub(crate) served: Served,
-    pub(crate) at: Instant,
-}
+/// What a client reads if upstream is unreachable and nothing is cached.
+const NOT_CACHED: &str = "The origin cannot be reached, and the answer is not in the cache; try again";
 
 impl<K: Kv> Shared<K> {
     /// Answers a read.
-    pub(crate) async fn read(self: &Arc<Self>, slot: Slot, read: &ReadOptions) -> Result<Reading, Error> {
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        cache_key: CacheKey,
+        read: &ReadOptions,
+    ) -> Result<Reading, Error> {
         let now = Instant::now();
         if read.only_if_cached {
-            return self.fall_back(&slot, None, read).ok_or_else(|| unreachable(Duration::ZERO));
+            return self
+                .fall_back(&cache_key, None, read)
+                .ok_or_else(|| unreachable(NOT_CACHED, Duration::ZERO));
         }
-        let Some(held) = self.cache.get(&slot) else { return self.read_upstream(slot, None, read).await };
-        match judge(&slot, &held, now, read) {
-            Decision::Serve => Ok(Reading { held, served: CacheStatus::Hit.into(), at: now }),
+        let Some(cached) = self.cache.get(&cache_key) else {
+            return self.read_upstream(cache_key, None, read).await;
+        };
+        match judge(&cache_key, &cached, now, read) {
+            Decision::Serve => Ok(Reading { cached, served: CacheStatus::Hit.into(), at: now }),
             Decision::ServeAndRefresh => {
-                let need = self.need(&slot, Some(&held), read);
-                // Not a part of the request, which does not wait for it.
-                let boarded = self.board(&slot, Some(&held), read, &need, Span::none());
-                let status = if boarded.is_ok() { CacheStatus::Updating } else { CacheStatus::Hit };
-                if boarded.is_ok_and(|seat| !seat.collapsed) {
+                let requirement = self.requirement(&cache_key, Some(&cached), read);
+                // The request does not wait for the refresh, so its trace does not contain it.
+                let refresh =
+                    self.join_or_start_fetch(&cache_key, Some(&cached), read, &requirement, Span::none());
+                let status = if refresh.is_ok() { CacheStatus::Updating } else { CacheStatus::Hit };
+                if refresh.is_ok_and(|waiter| !waiter.joined) {
                     self.metrics.refreshes.inc();
                 }
-                Ok(Reading { held, served: status.into(), at: now })
+                Ok(Reading { cached, served: status.into(), at: now })
             }
-            Decision::ServeStale => Ok(Reading { held, served: CacheStatus::Stale.into(), at: now }),
-            Decision::Revalidate | Decision::Fetch => self.read_upstream(slot, Some(held), read).await,
+            Decision::ServeStale => Ok(Reading { cached, served: CacheStatus::Stale.into(), at: now }),
+            Decision::Revalidate | Decision::Fetch => self.read_upstream(cache_key, Some(cached), read).await,
         }
     }
 
-    /// Answers a read from a flight, or from what is held if that takes too long.
+    /// Counts how a read ended.
+    pub(crate) fn count_read(
+        &self,
+        operation: Operation,
+        result: Result<Reading, Error>,
+    ) -> Result<Reading, Error> {
+        match &result {
+            Ok(Reading { cached, served, at }) => {
+                self.metrics.read(operation, served.status, &cached.incarnation.tally, cached.age(*at));
+            }
+            Err(error) => self.metrics.read_failed(operation, error.reason()),
+        }
+        result
+    }
+
+    /// Answers a read from a fetch, or from a stale cached answer if that takes too long.
     async fn read_upstream(
         self: &Arc<Self>,
-        slot: Slot,
-        held: Option<Arc<Held>>,
+        cache_key: CacheKey,
+        cached: Option<Arc<CachedEntry>>,
         read: &ReadOptions,
     ) -> Result<Reading, Error> {
-        let need = self.need(&slot, held.as_ref(), read);
+        let requirement = self.requirement(&cache_key, cached.as_ref(), read);
         for _ in 0..FETCHES_PER_READ {
-            let mut seat = match self.board(&slot, held.as_ref(), read, &need, Span::current()) {
-                Ok(seat) => seat,
-                Err(wait) => return self.fall_back(&slot, held, read).ok_or_else(|| unreachable(wait)),
-            };
-            let has_stale_copy = self.fall_back(&slot, held.clone(), read).is_some();
-            let end = match seat.patience(has_stale_copy) {
-                Some(deadline) => timeout_at(deadline, seat.landed()).await,
-                None => Ok(seat.landed().await),
-            };
-            let Ok(end) = end else {
-                return self.fall_back(&slot, held, read).ok_or_else(|| unreachable(Duration::ZERO));
-            };
-            match end {
-                Ok(landing) if need.is_met_by(&landing.held) && suits(&landing, &seat, read) => {
-                    let status = landing.status(held.is_some());
-                    let served = Served { status, collapsed: seat.collapsed };
-                    return Ok(Reading { held: landing.held, served, at: Instant::now() });
+            let fetch =
+                self.join_or_start_fetch(&cache_key, cached.as_ref(), read, &requirement, Span::current());
+            let mut waiter = match fetch {
+                Ok(waiter) => waiter,
+                Err(wait) => {
+                    let fallback = self.fall_back(&cache_key, cached, read);
+                    return fallback.ok_or_else(|| unreachable(NOT_CACHED, wait));
                 }
-                // The flight took off before a write this read must see, or for a less demanding reader.
+            };
+            let has_stale_copy = self.fall_back(&cache_key, cached.clone(), read).is_some();
+            let result = match waiter.context.deadline(has_stale_copy) {
+                Some(deadline) => timeout_at(deadline, waiter.result()).await,
+                None => Ok(waiter.result().await),
+            };
+            let Ok(result) = result else {
+                let fallback = self.fall_back(&cache_key, cached, read);
+                return fallback.ok_or_else(|| unreachable(NOT_CACHED, Duration::ZERO));
+            };
+            match result {
+                Ok(outcome) if requirement.is_met_by(&outcome.cached) && suits(&outcome, &waiter, read) => {
+                    let served =
+                        Served { status: outcome.status(cached.is_some()), collapsed: waiter.joined };
+                    return Ok(Reading { cached: outcome.cached, served, at: Instant::now() });
+                }
+                // The fetch began before a write this read must see, or for a less demanding reader.
                 Ok(_) => {}
-                Err(error) if seat.collapsed && error.reason() == Reason::VersionNotReached => {}
+                Err(error) if waiter.joined && error.reason() == Reason::VersionNotReached => {}
                 Err(error) if error.reason().is_outage() => {
-                    return self.fall_back(&slot, held, read).ok_or(error);
+                    return self.fall_back(&cache_key, cached, read).ok_or(error);
                 }
                 Err(error) => return Err(error),
             }
         }
-        self.fall_back(&slot, held, read).ok_or_else(behind)
+        self.fall_back(&cache_key, cached, read).ok_or_else(behind)
     }
 
     /// What an answer to a read that begins now must show.
-    fn need(&self, slot: &Slot, held: Option<&Arc<Held>>, read: &ReadOptions) -> Need {
-        let mut floor = match slot {
-            Slot::Entry(..) => self.floor(&self.stripe(slot), slot),
-            Slot::List(namespace, _) => {
-                self.lives.current(namespace).map(|life| life.log().newest()).unwrap_or_default()
+    fn requirement(
+        &self,
+        cache_key: &CacheKey,
+        cached: Option<&Arc<CachedEntry>>,
+        read: &ReadOptions,
+    ) -> Requirement {
+        let mut floor = match cache_key {
+            CacheKey::Entry(..) => self.floor(&self.stripe(cache_key), cache_key),
+            CacheKey::List(namespace, _) => {
+                let current = self.incarnations.current(namespace);
+                current.map(|current| current.log().newest()).unwrap_or_default()
             }
         };
-        if let Some(held) = held.filter(|held| !held.life.is_over()) {
-            floor.raise(Floor::written(held.version));
+        if let Some(cached) = cached.filter(|cached| !cached.incarnation.is_retired()) {
+            floor.raise(Floor::written(cached.version));
         }
-        Need { floor, reader: read.min_version }
+        Requirement { floor, reader: read.min_version }
     }
 
-    /// Takes a seat in the slot's flight; starts one, as a part of `trace`, if there is none.
-    ///
-    /// # Errors
-    /// The circuit is open: how long it will be.
-    fn board(
-        self: &Arc<Self>,
-        slot: &Slot,
-        held: Option<&Arc<Held>>,
+    /// The answer while upstream cannot be asked. It is decided anew at this moment: while the read waited, the entry may
+    /// have expired, or a delete through this edge may have been acknowledged.
+    fn fall_back(
+        &self,
+        cache_key: &CacheKey,
+        cached: Option<Arc<CachedEntry>>,
         read: &ReadOptions,
-        need: &Need,
-        trace: Span,
-    ) -> Result<Seat, Duration> {
-        let mut stripe = self.stripe(slot);
-        if let Some(flight) = stripe.flights.get(slot) {
-            return Ok(flight.seat(true));
-        }
-        let started = Instant::now();
-        let passage = self.circuit.admit(started)?;
-        let basis = held.filter(|held| !held.life.is_over() && !held.has_expired(started)).cloned();
-        let ask = Ask { cache_ttl: read.cache_ttl, reader: need.reader, floor: need.floor.version, basis };
-        let (airborne, end) = Airborne::take_off(self.clone(), slot.clone(), self.ticket());
-        let flight = Flight { started, passage, end };
-        let seat = flight.seat(false);
-        stripe.flights.insert(slot.clone(), flight);
-        drop(stripe);
-        self.tasks.spawn(airborne.fly(ask).instrument(trace));
-        Ok(seat)
-    }
-
-    /// What may be given, marked stale, while upstream cannot be asked. Judged at this very moment: while the read
-    /// waited, the entry may have ended, or a delete through this edge may have been acknowledged.
-    fn fall_back(&self, slot: &Slot, held: Option<Arc<Held>>, read: &ReadOptions) -> Option<Reading> {
+    ) -> Option<Reading> {
         let at = Instant::now();
-        let held = self.cache.get(slot).or(held)?;
-        let floor = self.floor(&self.stripe(slot), slot);
-        if floor.version.is_some_and(|version| held.version < version) {
+        let cached = self.cache.get(cache_key).or(cached)?;
+        let floor = self.floor(&self.stripe(cache_key), cache_key);
+        if floor.version.is_some_and(|version| cached.version < version) {
             return None;
         }
-        let status = match judge(slot, &held, at, read) {
+        let status = match judge(cache_key, &cached, at, read) {
             Decision::Serve | Decision::ServeAndRefresh => CacheStatus::Hit,
             Decision::ServeStale | Decision::Revalidate => CacheStatus::Stale,
             Decision::Fetch => return None,
         };
-        Some(Reading { held, served: status.into(), at })
+        Some(Reading { cached, served: status.into(), at })
     }
 }
 
-/// Whether an answer fetched for another reader is young enough for this one. One's own answer always is: upstream
-/// was asked with the same bound.
-fn suits(landing: &Landing, seat: &Seat, read: &ReadOptions) -> bool {
-    let young_enough = read.cache_ttl.is_none_or(|ttl| landing.held.age(Instant::now()) <= ttl);
-    !seat.collapsed || landing.stale || young_enough
-}
-
-fn unreachable(wait: Duration) -> Error {
-    let wait = wait.max(crate::settings::CIRCUIT_COOLDOWN);
-    Error::new(
-        Reason::Unavailable,
-        "The origin cannot be reached, and the answer is not in the cache; try again",
-    )
-    .with_retry_after(wait)
+/// Whether the answer of a fetch is young enough for the read. One that the read started itself always is: it sent
+/// the same bound to upstream.
+fn suits(outcome: &FetchOutcome, waiter: &FetchWaiter, read: &ReadOptions) -> bool {
+    let young_enough = read.cache_ttl.is_none_or(|ttl| outcome.cached.age(Instant::now()) <= ttl);
+    !waiter.joined || outcome.stale || young_enough
 }

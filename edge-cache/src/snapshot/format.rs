@@ -1,9 +1,9 @@
 //! The file of a snapshot, written and read as a stream of records, each with its checksum:
 //!
 //! ```text
-//! "nearkv-snapshot\n"      whose it is
+//! "nearkv-snapshot\n"      the magic
 //! format        u32        little-endian, as all numbers outside of records
-//! record …                 Head, then Life and Entry in any order, then End
+//! record …                 Head, then Incarnation and Entry in any order, then End
 //!   length      u32        of what follows the checksum
 //!   checksum    u32        CRC-32 of the length and of what follows
 //!   record                 postcard; behind that of an entry, its value
@@ -19,17 +19,16 @@ use std::{
 use nearkv::limits::MAX_VALUE_BYTES;
 use serde::{Deserialize, Serialize};
 
-/// What a file of ours begins with.
+/// The first bytes of the file.
 const MAGIC: &[u8; 16] = b"nearkv-snapshot\n";
-/// Raised by every change that an older program would misread. There is no reading of others: a snapshot is a cache.
+/// Raised by every change that an older program would misread. Other formats are not read: a snapshot is only a cache.
 const FORMAT: u32 = 1;
 /// Most bytes of a record: the largest value, with room for the longest key, metadata and the numbers.
 const MAX_RECORD_BYTES: u64 = MAX_VALUE_BYTES + 64 * 1024;
-/// Longest time a record may name: a century is no time that anything is cached for, and sums of a few of them are
-/// still numbers.
+/// Longest time in a record: nothing is cached for a century, and sums of a few of them do not overflow.
 const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
 
-/// Why a file is not what a snapshot must be.
+/// Why a file is not a valid snapshot.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FormatError {
     #[error("it cannot be read")]
@@ -43,7 +42,7 @@ pub(super) enum FormatError {
 }
 
 impl FormatError {
-    /// The word in metrics.
+    /// The label in metrics.
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Io(_) => "unreadable",
@@ -54,7 +53,7 @@ impl FormatError {
     }
 }
 
-/// A record, as it stands in the file.
+/// A record of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Record<'a> {
     /// The first.
@@ -62,18 +61,18 @@ pub(super) enum Record<'a> {
         /// The wall clock when the ages were taken, in ms since the epoch.
         saved_at_ms: u64,
     },
-    /// An incarnation of a KvNamespace's data. Entries name it by its place among these.
-    Life { namespace: &'a str, incarnation: &'a str },
-    /// What is held of a key.
+    /// An incarnation of a KvNamespace's data. Entries refer to it by its index among these.
+    Incarnation { namespace: &'a str, incarnation: &'a str },
+    /// A cached entry or absence.
     Entry(#[serde(borrow)] EntryRecord<'a>),
     /// The last.
     End { entries: u64 },
 }
 
-/// What is held of a key, without its value. Versions are those of its life's incarnation.
+/// A cached entry or absence without its value. Its versions belong to its incarnation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EntryRecord<'a> {
-    pub(super) life: u32,
+    pub(super) incarnation: u32,
     pub(super) key: &'a str,
     pub(super) version: u64,
     pub(super) age_ms: u64,
@@ -86,7 +85,7 @@ pub(super) struct EntryRecord<'a> {
     pub(super) found: Option<FoundRecord<'a>>,
 }
 
-/// What belongs to an entry beside its value.
+/// The rest of an entry beside its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FoundRecord<'a> {
     pub(super) version: u64,
@@ -94,7 +93,7 @@ pub(super) struct FoundRecord<'a> {
     pub(super) expiration: Option<u64>,
 }
 
-/// A duration as a record has it, rounded up: what is held must not become younger.
+/// A duration as a record has it, rounded up: an entry must not become younger.
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).min(LONGEST_MS)
 }
@@ -125,8 +124,8 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    pub(super) fn life(&mut self, namespace: &str, incarnation: &str) -> io::Result<()> {
-        self.record(&Record::Life { namespace, incarnation }, &[])
+    pub(super) fn incarnation(&mut self, namespace: &str, incarnation: &str) -> io::Result<()> {
+        self.record(&Record::Incarnation { namespace, incarnation }, &[])
     }
 
     pub(super) fn entry(&mut self, entry: EntryRecord<'_>, value: &[u8]) -> io::Result<()> {
@@ -134,7 +133,7 @@ impl<W: Write> Writer<W> {
         self.record(&Record::Entry(entry), value)
     }
 
-    /// Writes the last record. How many entries there are, and how many bytes, is told.
+    /// Writes the last record, and returns the number of entries and of bytes.
     pub(super) fn finish(mut self) -> io::Result<(W, u64, u64)> {
         self.record(&Record::End { entries: self.entries }, &[])?;
         Ok((self.out, self.entries, self.bytes))
@@ -153,7 +152,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Reads records. One is held at a time.
+/// Reads records, one at a time.
 pub(super) struct Reader<R> {
     input: R,
     frame: Vec<u8>,
@@ -188,7 +187,7 @@ impl<R: Read> Reader<R> {
             Record::End { .. } => return Err(FormatError::Damaged("entries are missing")),
             Record::Head { .. } => return Err(FormatError::Damaged("it has a second head")),
             Record::Entry(_) => self.entries += 1,
-            Record::Life { .. } => {}
+            Record::Incarnation { .. } => {}
         }
         Ok(Some((record, value)))
     }

@@ -1,10 +1,10 @@
-//! Reading: what a snapshot holds becomes what the cache holds, as old as it is by now. From then on it is judged like
-//! everything else that is held: by age, by incarnation, by expiration.
+//! Loading: the entries of a snapshot enter the cache with the age they have by now. From then on age, incarnation and
+//! expiration decide about them as about all cached answers.
 //!
-//! *A crash between two snapshots.* t0 a snapshot is saved with k = 1; t1 a put of k = 2 through this edge is
-//! acknowledged; t2 the edge is killed; t3 it starts and loads k = 1. What was written since t0 is known to nobody here,
-//! so all that is loaded is suspect: the first read of k asks the origin, and gets 1, marked stale, only where that
-//! cannot be asked.
+//! *A crash between two snapshots.* t0 a snapshot is saved with k = 1. t1 a put of k = 2 through this edge is
+//! acknowledged. t2 the edge is killed. t3 it starts and loads k = 1. It does not know what was written since t0, so all
+//! loaded entries are suspect: the first read of k asks the origin. It gets 1, marked stale, only if the origin cannot
+//! be asked.
 
 use std::{
     fs::File,
@@ -21,17 +21,15 @@ use tokio::time::Instant;
 use super::format::{EntryRecord, FormatError, Reader, Record, duration};
 use crate::{
     cache::Shared,
-    floor::Ticket,
-    held::{Body, Found, Held, Proof},
-    life::Life,
+    coherence::{CacheKey, IncarnationState, Ticket},
+    entry::{Body, CachedEntry, Found, Proof},
     settings::SNAPSHOT_BUFFER_BYTES,
-    slot::Slot,
 };
 
-/// Before the first request, and so older than every write this edge will hear of.
+/// Before the first request, and so before every write this edge can get an answer to.
 const BEFORE_ALL: Ticket = Ticket(0);
 
-/// Why nothing is loaded.
+/// Why the snapshot was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoadError {
     #[error(transparent)]
@@ -66,11 +64,11 @@ pub(super) struct Loaded {
     pub(super) away: Duration,
 }
 
-/// Whether the snapshot shows all that the edge had acknowledged.
+/// Whether the snapshot shows all writes that the edge had acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Completeness {
     /// It was saved after the last request.
-    Whole,
+    Complete,
     /// Writes may have come after it.
     Behind,
 }
@@ -89,8 +87,8 @@ pub(super) fn load<K>(
     };
     let loaded = read(shared, file, completeness, now);
     if loaded.is_err() {
-        // What was loaded before the damage was met may be sound, or not.
-        shared.lives.clear();
+        // The entries loaded before the damage may be wrong too.
+        shared.incarnations.clear();
         shared.cache.invalidate_all();
     }
     loaded.map(Some)
@@ -107,34 +105,34 @@ fn read<K>(
     if saved_at > now {
         return Err(LoadError::FromTheFuture(saved_at.since(now)));
     }
-    let arrival = Arrival { at: Instant::now(), away: now.since(saved_at), completeness };
-    let mut loaded = Loaded { away: arrival.away, ..Loaded::default() };
-    let mut lives = Vec::new();
+    let restored = Restored { at: Instant::now(), away: now.since(saved_at), completeness };
+    let mut loaded = Loaded { away: restored.away, ..Loaded::default() };
+    let mut incarnations = Vec::new();
     while let Some((record, value)) = reader.next()? {
         match record {
-            Record::Life { namespace, incarnation } => {
-                let namespace: Namespace = namespace.parse().map_err(senseless)?;
-                let incarnation = incarnation.parse().map_err(senseless)?;
-                let life = shared.lives.enter(&namespace, incarnation, BEFORE_ALL);
-                lives.push((namespace, life));
+            Record::Incarnation { namespace, incarnation } => {
+                let namespace: Namespace = namespace.parse().map_err(invalid)?;
+                let incarnation = incarnation.parse().map_err(invalid)?;
+                let incarnation = shared.incarnations.admit(&namespace, incarnation, BEFORE_ALL);
+                incarnations.push((namespace, incarnation));
             }
             Record::Entry(entry) => {
-                let place = usize::try_from(entry.life).ok().and_then(|place| lives.get(place));
-                let Some((namespace, life)) = place else {
+                let index = usize::try_from(entry.incarnation).ok();
+                let Some((namespace, incarnation)) = index.and_then(|index| incarnations.get(index)) else {
                     return Err(FormatError::Damaged("an entry names no KvNamespace").into());
                 };
-                let slot = Slot::entry(namespace, &Key::new(entry.key).map_err(senseless)?);
-                let Some(life) = life else { continue };
-                let held = arrival.held(life.clone(), &entry, value)?;
-                let weight = u64::from(held.weight(&slot));
-                // The file is read to its end even when the cache is full: only then is it known to be whole.
-                if !held.has_expired(arrival.at) && loaded.bytes + weight <= shared.capacity() {
-                    shared.cache.insert(slot, Arc::new(held));
+                let cache_key = CacheKey::entry(namespace, &Key::new(entry.key).map_err(invalid)?);
+                let Some(incarnation) = incarnation else { continue };
+                let cached = restored.entry(incarnation.clone(), &entry, value)?;
+                let weight = u64::from(cached.weight(&cache_key));
+                // The file is read to its end also if the cache is full: only then is it known to be complete.
+                if !cached.has_expired(restored.at) && loaded.bytes + weight <= shared.capacity() {
+                    shared.cache.insert(cache_key, Arc::new(cached));
                     loaded.entries += 1;
                     loaded.bytes += weight;
                 }
             }
-            // The reader gives out neither.
+            // The reader returns neither.
             Record::Head { .. } | Record::End { .. } => {}
         }
     }
@@ -142,20 +140,25 @@ fn read<K>(
     Ok(loaded)
 }
 
-/// When what was saved is held again.
-struct Arrival {
+/// The moment at which the entries enter the cache again.
+struct Restored {
     at: Instant,
     away: Duration,
     completeness: Completeness,
 }
 
-impl Arrival {
-    fn held(&self, life: Arc<Life>, entry: &EntryRecord<'_>, value: &[u8]) -> Result<Held, FormatError> {
-        let version = |number| Version::new(life.incarnation, number);
-        let body = match &entry.found {
+impl Restored {
+    fn entry(
+        &self,
+        incarnation: Arc<IncarnationState>,
+        record: &EntryRecord<'_>,
+        value: &[u8],
+    ) -> Result<CachedEntry, FormatError> {
+        let version = |number| Version::new(incarnation.id, number);
+        let body = match &record.found {
             Some(found) => Body::Found(Found {
                 bytes: Bytes::copy_from_slice(value),
-                metadata: found.metadata.map(Metadata::parse).transpose().map_err(senseless)?.flatten(),
+                metadata: found.metadata.map(Metadata::parse).transpose().map_err(invalid)?.flatten(),
                 expiration: found.expiration.map(Expiration),
                 version: version(found.version),
             }),
@@ -164,21 +167,21 @@ impl Arrival {
         let proof = Proof {
             ticket: BEFORE_ALL,
             sent: self.at,
-            age: duration(entry.age_ms)? + self.away,
-            time: UnixMillis(entry.origin_time_ms).plus(self.away),
+            age: duration(record.age_ms)? + self.away,
+            time: UnixMillis(record.origin_time_ms).plus(self.away),
             freshness: Freshness {
-                max_age: duration(entry.max_age_ms)?,
-                stale_if_error: duration(entry.stale_if_error_ms)?,
+                max_age: duration(record.max_age_ms)?,
+                stale_if_error: duration(record.stale_if_error_ms)?,
             },
         };
-        let held = Held::new(life.clone(), body, version(entry.version), proof);
-        let is_suspect = entry.suspect || self.completeness == Completeness::Behind;
-        Ok(if is_suspect { held.suspected() } else { held })
+        let cached = CachedEntry::new(incarnation.clone(), body, version(record.version), proof);
+        let is_suspect = record.suspect || self.completeness == Completeness::Behind;
+        Ok(if is_suspect { cached.suspected() } else { cached })
     }
 }
 
-/// The checksum is right, and yet it is nothing that the contract allows.
-fn senseless(error: nearkv::Error) -> FormatError {
+/// The checksum is right, but the contract does not allow the content.
+fn invalid(error: nearkv::Error) -> FormatError {
     tracing::debug!(%error, "a record of a snapshot makes no sense");
     FormatError::Damaged("a record makes no sense")
 }

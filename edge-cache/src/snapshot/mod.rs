@@ -1,10 +1,8 @@
-//! Snapshots: what the cache holds, kept in a folder while the process is away (`--snapshot-dir`), so that an edge does
-//! not begin cold. `save` writes, `load` reads, `format` is the file; this file says when, and under which names.
+//! Snapshots: the entries of the cache in a folder (`--snapshot-dir`), so that an edge does not start with an empty cache.
+//! `save` writes, `load` reads, `format` is the file. This file schedules both and names the files.
 //!
-//! Neither tokens nor what they permit is in a snapshot: before a decision nothing of it is served.
+//! A snapshot contains neither tokens nor decisions about them: nothing of it is served without a new decision.
 
-#[path = "../metrics/snapshots.rs"]
-mod counts;
 mod format;
 mod load;
 mod save;
@@ -22,16 +20,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::counts::Counts;
 use self::load::Completeness;
 use crate::{EdgeCache, settings::SNAPSHOT_INTERVAL, with_causes};
 
-/// What is saved from time to time. Writes may have come after it.
+/// The snapshot of every interval. Writes may have come after it.
 const LATEST: &str = "edge.snapshot";
-/// What is saved after the last request. Whoever loads it renames it first, so that it is whole only once.
+/// The snapshot after the last request. An edge renames it before it loads it, so that it counts as complete only once.
 const FINAL: &str = "edge.final.snapshot";
 
-/// The folder with an edge's snapshots. Several edges of a region may share it: each takes what was saved last.
+/// The folder with an edge's snapshots. Several edges of a region may share it: each loads the last one saved.
 #[derive(Clone)]
 pub struct Snapshots {
     folder: PathBuf,
@@ -39,13 +36,13 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// Snapshots in this folder; it is made by the first save.
+    /// Snapshots in this folder. The first save creates it.
     #[must_use]
     pub fn new(folder: PathBuf, clock: Arc<dyn Clock>) -> Self {
         Self { folder, clock }
     }
 
-    /// Fills a new cache with what was saved. What cannot be used is told in the log, and the cache is empty.
+    /// Fills a new cache from the snapshot. If it cannot be used, a log message says why, and the cache stays empty.
     pub async fn load<K: Kv>(&self, cache: &EdgeCache<K>) {
         let (own, shared) = (self.clone(), cache.shared.clone());
         let reading = spawn_blocking(move || {
@@ -54,20 +51,20 @@ impl Snapshots {
             let now = own.clock.now();
             (load::load(&shared, &path, completeness, now), path)
         });
-        let counts = &cache.shared.metrics.snapshots;
+        let metrics = &cache.shared.metrics.snapshots;
         match reading.await {
             Ok((Ok(Some(loaded)), path)) => {
-                counts.loaded(&loaded);
+                metrics.loaded(loaded.entries, loaded.bytes, loaded.away);
                 cache.shared.warm.store(loaded.entries > 0, Ordering::Relaxed);
                 let (entries, bytes, away) = (loaded.entries, loaded.bytes, loaded.away.as_secs());
                 tracing::info!(path = %path.display(), entries, bytes, saved_seconds_ago = away, "loaded a snapshot");
             }
             Ok((Ok(None), path)) => {
-                counts.not_loaded("none");
+                metrics.load_ended("none");
                 tracing::info!(path = %path.display(), "there is no snapshot: beginning with an empty cache");
             }
             Ok((Err(error), path)) => {
-                counts.not_loaded(error.reason());
+                metrics.load_ended(error.reason());
                 tracing::warn!(
                     path = %path.display(),
                     error = %with_causes(&error),
@@ -75,13 +72,13 @@ impl Snapshots {
                 );
             }
             Err(error) => {
-                counts.not_loaded("unreadable");
+                metrics.load_ended("unreadable");
                 tracing::error!(%error, "loading the snapshot broke off");
             }
         }
     }
 
-    /// Saves from time to time until `stop`.
+    /// Saves at each interval until `stop`.
     pub async fn keep<K: Kv>(&self, cache: &EdgeCache<K>, stop: &CancellationToken) {
         let mut due = interval_at(Instant::now() + SNAPSHOT_INTERVAL, SNAPSHOT_INTERVAL);
         loop {
@@ -107,29 +104,29 @@ impl Snapshots {
                 save::save(&shared, &path, at).map(|saved| (saved, at))
             }
         });
-        let counts = &cache.shared.metrics.snapshots;
+        let metrics = &cache.shared.metrics.snapshots;
         match writing.await {
             Ok(Ok((saved, at))) => {
-                counts.saved(&saved, at);
                 let (entries, bytes) = (saved.entries, saved.bytes);
+                metrics.saved(entries, bytes, at);
                 tracing::debug!(path = %path.display(), entries, bytes, "saved a snapshot");
             }
             Ok(Err(error)) => {
-                counts.not_saved();
+                metrics.save_failed();
                 tracing::warn!(error = %with_causes(&error), "failed to save a snapshot: the one before stays");
             }
             Err(error) => {
-                counts.not_saved();
+                metrics.save_failed();
                 tracing::error!(%error, "saving a snapshot broke off");
             }
         }
     }
 
-    /// Gives a final snapshot the name of the latest.
+    /// Renames a final snapshot to the latest.
     fn take_final(&self, latest: &Path) -> Completeness {
         let last = self.folder.join(FINAL);
         match fs::rename(&last, latest) {
-            Ok(()) => Completeness::Whole,
+            Ok(()) => Completeness::Complete,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Completeness::Behind,
             Err(error) => {
                 let path = last.display();

@@ -1,5 +1,5 @@
-//! Writing: what the cache holds, entry by entry, into a file that takes its name only when it is whole and on disk.
-//! Nothing is copied for it but one record's numbers; what is held is lent by the cache.
+//! Saving: the cache's entries are written one by one to a file that gets its name only when it is complete and on disk.
+//! No value is copied for it; the cache lends its entries.
 
 use std::{
     collections::HashMap,
@@ -15,15 +15,15 @@ use tokio::time::Instant;
 use super::format::{EntryRecord, FoundRecord, Writer, millis};
 use crate::{
     cache::Shared,
-    held::{Body, Held},
+    coherence::CacheKey,
+    entry::{Body, CachedEntry},
     settings::{SNAPSHOT_ABANDONED_AFTER, SNAPSHOT_BUFFER_BYTES},
-    slot::Slot,
 };
 
-/// What a file begins with that has not been finished.
+/// The prefix of the name of an unfinished file.
 const UNFINISHED: &str = ".unfinished-";
 
-/// What could not be done, and to which file.
+/// The action that failed, and its file.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {action} {}", path.display())]
 pub(super) struct SaveError {
@@ -48,7 +48,7 @@ pub(super) fn save<K>(shared: &Shared<K>, path: &Path, at: UnixMillis) -> Result
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed("make the folder", folder))?;
     remove_abandoned(folder);
-    // Its mode is 0600, and its name nobody else's, also where several edges share the folder.
+    // Its mode is 0600. Its name is unique, also if several edges share the folder.
     let file = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .tempfile_in(folder)
@@ -64,25 +64,25 @@ pub(super) fn save<K>(shared: &Shared<K>, path: &Path, at: UnixMillis) -> Result
 fn write<K>(shared: &Shared<K>, out: impl Write, at: UnixMillis) -> io::Result<Saved> {
     let now = Instant::now();
     let mut writer = Writer::begin(out, at.0)?;
-    let (mut lives, mut weight) = (HashMap::new(), 0);
-    for (slot, held) in &shared.cache {
-        // Pages are left out: whether they are still true is judged by the log of writes, which is not kept.
-        let Slot::Entry(namespace, key) = &*slot else { continue };
-        if held.life.is_over() || held.has_expired(now) {
+    let (mut incarnations, mut weight) = (HashMap::new(), 0);
+    for (cache_key, cached) in &shared.cache {
+        // Pages are left out: the log of writes decides whether they are still true, and it is not saved.
+        let CacheKey::Entry(namespace, key) = &*cache_key else { continue };
+        if cached.incarnation.is_retired() || cached.has_expired(now) {
             continue;
         }
-        // The cache changes while it is walked through, and what it let go may have been written already.
-        weight += u64::from(held.weight(&slot));
+        // The cache changes during the walk, and an entry that it evicted may have been written already.
+        weight += u64::from(cached.weight(&cache_key));
         if weight > shared.capacity() {
             break;
         }
-        let incarnation = held.life.incarnation;
-        let next = u32::try_from(lives.len()).map_err(io::Error::other)?;
-        let life = *lives.entry((namespace.clone(), incarnation)).or_insert(next);
-        if life == next {
-            writer.life(namespace.as_str(), &incarnation.to_string())?;
+        let id = cached.incarnation.id;
+        let next = u32::try_from(incarnations.len()).map_err(io::Error::other)?;
+        let index = *incarnations.entry((namespace.clone(), id)).or_insert(next);
+        if index == next {
+            writer.incarnation(namespace.as_str(), &id.to_string())?;
         }
-        let (record, value) = record(life, key.as_str(), &held, now);
+        let (record, value) = record(index, key.as_str(), &cached, now);
         writer.entry(record, value)?;
     }
     let (mut out, entries, bytes) = writer.finish()?;
@@ -90,8 +90,13 @@ fn write<K>(shared: &Shared<K>, out: impl Write, at: UnixMillis) -> io::Result<S
     Ok(Saved { entries, bytes })
 }
 
-fn record<'a>(life: u32, key: &'a str, held: &'a Held, now: Instant) -> (EntryRecord<'a>, &'a [u8]) {
-    let (found, value) = match &held.body {
+fn record<'a>(
+    incarnation: u32,
+    key: &'a str,
+    cached: &'a CachedEntry,
+    now: Instant,
+) -> (EntryRecord<'a>, &'a [u8]) {
+    let (found, value) = match &cached.body {
         Body::Found(found) => {
             let metadata = found.metadata.as_ref().map(nearkv::Metadata::as_str);
             let expiration = found.expiration.map(|expiration| expiration.0);
@@ -100,20 +105,20 @@ fn record<'a>(life: u32, key: &'a str, held: &'a Held, now: Instant) -> (EntryRe
         Body::Absent | Body::Page(..) => (None, &[][..]),
     };
     let entry = EntryRecord {
-        life,
+        incarnation,
         key,
-        version: held.version.number,
-        age_ms: millis(held.age(now)),
-        origin_time_ms: held.time(now).0,
-        max_age_ms: millis(held.proof.freshness.max_age),
-        stale_if_error_ms: millis(held.proof.freshness.stale_if_error),
-        suspect: held.suspect,
+        version: cached.version.number,
+        age_ms: millis(cached.age(now)),
+        origin_time_ms: cached.time(now).0,
+        max_age_ms: millis(cached.proof.freshness.max_age),
+        stale_if_error_ms: millis(cached.proof.freshness.stale_if_error),
+        suspect: cached.suspect,
         found,
     };
     (entry, value)
 }
 
-/// Takes away what a killed process has left half written. That it cannot is told by the write that finds no room.
+/// Removes unfinished files of killed processes. If that fails, the write that finds no room reports it.
 fn remove_abandoned(folder: &Path) {
     let now = SystemTime::now();
     for file in fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -1,6 +1,5 @@
-//! Bulk writes pass through as they stream; this edge notes the keys that go by, and treats each as a single write
-//! when the answer is there. Of a bulk with more keys than that is worth, everything held of the KvNamespace is
-//! treated so.
+//! Bulk writes stream through. This edge collects their keys, and applies the answer to each as to a single write. A bulk
+//! with too many keys for that applies to everything cached of the KvNamespace.
 
 use std::sync::Arc;
 
@@ -11,52 +10,50 @@ use tokio::time::Instant;
 
 use crate::{
     cache::Shared,
-    floor::{Floor, Ticket},
+    coherence::{CacheKey, Floor, Ticket},
+    entry::Proof,
     metrics::Operation,
-    settings::BULK_KEYS_NOTED,
-    slot::Slot,
-    writes::proof,
+    settings::MAX_BULK_KEYS_LISTED,
 };
 
 /// What a write may have changed. Cheap to clone.
 #[derive(Clone)]
-pub(crate) enum Touched {
+pub(super) enum WriteTarget {
     /// One entry.
-    One(Slot),
-    /// Those of a bulk.
+    One(CacheKey),
+    /// The entries of a bulk.
     Many(Arc<Bulk>),
 }
 
-impl Touched {
-    pub(crate) fn namespace(&self) -> &Namespace {
+impl WriteTarget {
+    pub(super) fn namespace(&self) -> &Namespace {
         match self {
-            Self::One(slot) => slot.namespace(),
+            Self::One(cache_key) => cache_key.namespace(),
             Self::Many(bulk) => &bulk.namespace,
         }
     }
 }
 
-/// The keys of a bulk write that have gone by.
-pub(crate) struct Bulk {
+/// The keys of a bulk write, as far as it has streamed.
+pub(super) struct Bulk {
     namespace: Namespace,
     keys: Mutex<Keys>,
 }
 
-/// Which keys.
 enum Keys {
-    /// These.
-    Noted(Vec<Key>),
-    /// Too many to note.
-    Any,
+    /// All of them.
+    Listed(Vec<Key>),
+    /// There are more than [`MAX_BULK_KEYS_LISTED`].
+    TooMany,
 }
 
 impl Bulk {
-    fn note(&self, key: &Key) {
+    fn add(&self, key: &Key) {
         let mut keys = self.keys.lock();
         match &mut *keys {
-            Keys::Noted(noted) if noted.len() < BULK_KEYS_NOTED => noted.push(key.clone()),
-            Keys::Noted(_) => *keys = Keys::Any,
-            Keys::Any => {}
+            Keys::Listed(listed) if listed.len() < MAX_BULK_KEYS_LISTED => listed.push(key.clone()),
+            Keys::Listed(_) => *keys = Keys::TooMany,
+            Keys::TooMany => {}
         }
     }
 }
@@ -67,43 +64,56 @@ impl<K: Kv> Shared<K> {
         namespace: &Namespace,
         mutations: BoxStream<'static, Result<Mutation, Error>>,
     ) -> Result<Answer<BulkOutcome>, Error> {
-        let bulk = Arc::new(Bulk { namespace: namespace.clone(), keys: Mutex::new(Keys::Noted(Vec::new())) });
-        let (shared, noting, written) = (self.clone(), bulk.clone(), bulk.clone());
+        let bulk =
+            Arc::new(Bulk { namespace: namespace.clone(), keys: Mutex::new(Keys::Listed(Vec::new())) });
+        let (shared, collecting, written) = (self.clone(), bulk.clone(), bulk.clone());
         let mutations = mutations.inspect(move |mutation| {
             if let Ok(mutation) = mutation {
-                noting.note(mutation.key());
+                collecting.add(mutation.key());
             }
         });
-        self.see_through(Operation::WriteMany, Touched::Many(bulk), async move {
+        self.run_write(Operation::WriteMany, WriteTarget::Many(bulk), async move {
             let (sent, ticket) = (Instant::now(), shared.ticket());
             let answer = shared.upstream.write_many(&written.namespace, mutations.boxed()).await?;
             let version = answer.state.version;
             match &*written.keys.lock() {
-                Keys::Noted(keys) => {
+                Keys::Listed(keys) => {
                     for key in keys {
-                        let slot = Slot::entry(&written.namespace, key);
-                        shared.acknowledge(&slot, version, None, proof(ticket, sent, &answer.state));
+                        let cache_key = CacheKey::entry(&written.namespace, key);
+                        shared.acknowledge(
+                            &cache_key,
+                            version,
+                            None,
+                            Proof::new(ticket, sent, &answer.state),
+                        );
                     }
                 }
-                Keys::Any => shared.acknowledge_any(&written.namespace, version, ticket),
+                Keys::TooMany => shared.acknowledge_all(&written.namespace, version, ticket),
             }
             Ok(answer)
         })
         .await
     }
 
-    /// Some write of the KvNamespace is true at `version`: nothing older is served or believed any more.
-    fn acknowledge_any(&self, namespace: &Namespace, version: Version, ticket: Ticket) {
-        if self.lives.enter(namespace, version.incarnation, ticket).is_some() {
-            self.lives.renew(namespace, Floor::written(version));
+    /// Applies an acknowledged bulk write of too many keys: no answer of the KvNamespace older than `version` is served or
+    /// cached any more.
+    fn acknowledge_all(&self, namespace: &Namespace, version: Version, ticket: Ticket) {
+        if self.incarnations.admit(namespace, version.incarnation, ticket).is_some() {
+            self.incarnations.invalidate(namespace, Floor::written(version));
         }
     }
 
-    /// A bulk write ended, and nobody knows how.
-    pub(crate) fn doubt_bulk(&self, bulk: &Bulk) {
+    /// A bulk write ended with an unknown outcome.
+    pub(super) fn mark_bulk_unknown(&self, bulk: &Bulk) {
         match &*bulk.keys.lock() {
-            Keys::Noted(keys) => keys.iter().for_each(|key| self.doubt(&Slot::entry(&bulk.namespace, key))),
-            Keys::Any => self.lives.renew(&bulk.namespace, Floor::doubted(self.ticket())),
+            Keys::Listed(keys) => {
+                for key in keys {
+                    self.mark_key_unknown(&CacheKey::entry(&bulk.namespace, key));
+                }
+            }
+            Keys::TooMany => {
+                self.incarnations.invalidate(&bulk.namespace, Floor::unknown_outcome(self.ticket()));
+            }
         }
     }
 }

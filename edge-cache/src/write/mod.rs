@@ -1,16 +1,19 @@
-//! Writes pass through, and what they make true is true at this edge before their client hears of it: the floor
-//! rises, what is held is replaced or dropped, and the log tells the lists.
+//! Writes pass through to upstream. Before the client gets the acknowledgement, this edge raises the key's floor,
+//! replaces or drops the cached answer, and appends the write to the log for the lists. Bulk writes are in `bulk`.
 //!
-//! A write is a task of its own: a client that goes away must not leave its outcome unheard.
+//! A write is a task of its own, so that its outcome takes effect here also if the client disconnects.
 //!
-//! *Two puts, acknowledged in the wrong order.* t0 puts A and B of k are sent; t1 A is committed as 10, B as 11; t2
-//! B's answer comes: floor 11, B is held; t3 A's answer comes: the floor stays 11, and A, true at 10, is not kept.
+//! *Two puts, acknowledged in the wrong order.* t0 puts A and B of k are sent. t1 A is committed as 10, B as 11. t2 the
+//! answer to B arrives: the floor is 11, B is cached. t3 the answer to A arrives: the floor stays 11, and A, true at
+//! 10, is not cached.
 //!
-//! *An unknown outcome after an acknowledged write.* t0 put A is sent; t1 put B fails with its outcome unknown; t2 A
-//! is acknowledged. B may have come after A. A's request was sent before t1, so A is not kept, and the next read
-//! asks upstream.
+//! *An unknown outcome after an acknowledged write.* t0 put A is sent. t1 put B fails with an unknown outcome. t2 A is
+//! acknowledged. B may have been committed after A. The request for A was sent before t1, so A is not cached, and the
+//! next read asks upstream.
 
-use std::{sync::Arc, time::Duration};
+mod bulk;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use nearkv::{
@@ -20,29 +23,29 @@ use nearkv::{
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use self::bulk::WriteTarget;
 use crate::{
-    bulk::Touched,
     cache::Shared,
     circuit::is_silence,
-    floor::{Floor, Ticket},
-    held::{Body, Found, Held, Proof},
+    coherence::{CacheKey, Floor},
+    entry::{Body, CachedEntry, Found, Proof},
+    fetch::unreachable,
     metrics::{Operation, upstream_span},
     settings::{CIRCUIT_COOLDOWN, STORED_PUT_BYTES},
-    slot::Slot,
 };
 
-/// What a client reads whose write was not sent.
+/// What the client of a write that was not sent reads.
 const UNWRITTEN: &str = "The origin cannot be reached; nothing was written; try again";
 
-/// What an acknowledged put made true, where this edge can know it: all of the bytes, and a moment of expiration
-/// that is not the origin's to compute.
-pub(crate) struct Known {
+/// The entry that an acknowledged put wrote, if this edge can know it: it has all of the bytes, and the origin does not
+/// compute the expiration.
+struct Known {
     bytes: Bytes,
     expiration: Option<Expiration>,
 }
 
 impl Known {
-    pub(crate) fn of(value: &Value, options: &PutOptions) -> Option<Self> {
+    fn of(value: &Value, options: &PutOptions) -> Option<Self> {
         let Value::Bytes(bytes) = value else { return None };
         let expiration = match options.expiration {
             None => None,
@@ -53,7 +56,8 @@ impl Known {
     }
 }
 
-/// A body that is announced as small is gathered, to be kept when the put is acknowledged. Any other streams through.
+/// Reads a body into memory if its length is known to be small, to cache it when the put is acknowledged. Any other
+/// streams through.
 async fn in_memory_if_small(value: Value) -> Result<Value, Error> {
     match value.length() {
         Some(length) if length <= STORED_PUT_BYTES as u64 => value.into_bytes().await.map(Value::Bytes),
@@ -69,9 +73,9 @@ impl<K: Kv> Shared<K> {
         value: Value,
         options: &PutOptions,
     ) -> Result<Answer<Version>, Error> {
-        let (shared, slot, options) = (self.clone(), Slot::entry(namespace, key), options.clone());
+        let (shared, cache_key, options) = (self.clone(), CacheKey::entry(namespace, key), options.clone());
         let (namespace, key) = (namespace.clone(), key.clone());
-        self.see_through(Operation::Put, Touched::One(slot.clone()), async move {
+        self.run_write(Operation::Put, WriteTarget::One(cache_key.clone()), async move {
             let value = in_memory_if_small(value).await?;
             let known = Known::of(&value, &options);
             let (sent, ticket) = (Instant::now(), shared.ticket());
@@ -80,8 +84,8 @@ impl<K: Kv> Shared<K> {
             let body = known.map(|Known { bytes, expiration }| {
                 Body::Found(Found { bytes, metadata: options.metadata, expiration, version })
             });
-            // True at its own version. The answer's state may show a later write already.
-            shared.acknowledge(&slot, version, body, proof(ticket, sent, &answer.state));
+            // It is true at its own version. The state of the answer may already show a later write.
+            shared.acknowledge(&cache_key, version, body, Proof::new(ticket, sent, &answer.state));
             Ok(answer)
         })
         .await
@@ -93,32 +97,32 @@ impl<K: Kv> Shared<K> {
         key: &Key,
         options: &nearkv::DeleteOptions,
     ) -> Result<Answer<()>, Error> {
-        let (shared, slot, options) = (self.clone(), Slot::entry(namespace, key), options.clone());
+        let (shared, cache_key, options) = (self.clone(), CacheKey::entry(namespace, key), options.clone());
         let (namespace, key) = (namespace.clone(), key.clone());
-        self.see_through(Operation::Delete, Touched::One(slot.clone()), async move {
+        self.run_write(Operation::Delete, WriteTarget::One(cache_key.clone()), async move {
             let (sent, ticket) = (Instant::now(), shared.ticket());
             let answer = shared.upstream.delete(&namespace, &key, &options).await?;
-            let proof = proof(ticket, sent, &answer.state);
-            shared.acknowledge(&slot, answer.state.version, Some(Body::Absent), proof);
+            let proof = Proof::new(ticket, sent, &answer.state);
+            shared.acknowledge(&cache_key, answer.state.version, Some(Body::Absent), proof);
             Ok(answer)
         })
         .await
     }
 
-    /// Runs a write to its end, whether its client waits or not, and draws the consequences of a failure.
-    pub(crate) async fn see_through<T: Send + 'static>(
+    /// Runs a write to its end, also if its client disconnects, and applies what a failure means for the cache.
+    async fn run_write<T: Send + 'static>(
         self: &Arc<Self>,
         operation: Operation,
-        touched: Touched,
+        target: WriteTarget,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         if let Err(wait) = self.circuit.admit_write(Instant::now()) {
             return Err(unreachable(UNWRITTEN, wait));
         }
-        let (shared, doubted) = (self.clone(), touched.clone());
-        // The write is sent with its client's token, whether that still waits or not.
+        let (shared, written) = (self.clone(), target.clone());
+        // The write is sent with its client's token, also if the client has disconnected.
         let write = Caller::current().scope(write);
-        let seen_through = async move {
+        let run = async move {
             let sent = Instant::now();
             let result = write.await;
             let failure = result.as_ref().err().map(Error::reason);
@@ -127,10 +131,10 @@ impl<K: Kv> Shared<K> {
                 Ok(_) => shared.answered(None),
                 Err(error) if is_silence(error) => shared.circuit.silent(sent, Instant::now()),
                 Err(error) if matches!(error.reason(), Reason::OutcomeUnknown | Reason::Internal) => {
-                    shared.doubt_all(&doubted);
+                    shared.mark_unknown(&written);
                 }
                 Err(error) if error.reason() == Reason::NamespaceMissing => {
-                    shared.lives.end(doubted.namespace());
+                    shared.incarnations.remove(written.namespace());
                 }
                 Err(_) => {}
             }
@@ -138,64 +142,58 @@ impl<K: Kv> Shared<K> {
                 |error| if is_silence(&error) { unreachable(UNWRITTEN, CIRCUIT_COOLDOWN) } else { error },
             )
         };
-        let task = self.tasks.spawn(seen_through.instrument(upstream_span(operation)));
+        let task = self.tasks.spawn(run.instrument(upstream_span(operation)));
         task.await.unwrap_or_else(|broken| {
-            self.doubt_all(&touched);
+            self.mark_unknown(&target);
             Err(Error::new(Reason::OutcomeUnknown, "The write broke off; it may have been written")
                 .with_source(broken))
         })
     }
 
-    /// A write of the slot's key is acknowledged: it is true at `version`. `body` is what it made true, if known.
-    pub(crate) fn acknowledge(&self, slot: &Slot, version: Version, body: Option<Body>, proof: Proof) {
-        let Slot::Entry(namespace, key) = slot else { return };
-        let Some(life) = self.lives.enter(namespace, version.incarnation, proof.ticket) else { return };
-        let mut stripe = self.stripe(slot);
-        stripe.floors.raise(slot, Floor::written(version), &self.lives);
-        let floor = self.floor(&stripe, slot);
-        let present = self.cache.get(slot);
+    /// Applies an acknowledged write: it is true at `version`. `body` is what it wrote, if known.
+    fn acknowledge(&self, cache_key: &CacheKey, version: Version, body: Option<Body>, proof: Proof) {
+        let CacheKey::Entry(namespace, key) = cache_key else { return };
+        let Some(incarnation) = self.incarnations.admit(namespace, version.incarnation, proof.ticket) else {
+            return;
+        };
+        let mut stripe = self.stripe(cache_key);
+        stripe.floors.raise(cache_key, Floor::written(version), &self.incarnations);
+        let floor = self.floor(&stripe, cache_key);
+        let present = self.cache.get(cache_key);
         let written = body
-            .map(|body| Held::new(life.clone(), body, version, proof))
-            .filter(|held| floor.admits(held.version, held.proof.ticket))
-            .filter(|held| present.as_ref().is_none_or(|present| held.supersedes(present)));
+            .map(|body| CachedEntry::new(incarnation.clone(), body, version, proof))
+            .filter(|cached| floor.admits(cached.version, cached.proof.ticket))
+            .filter(|cached| present.as_ref().is_none_or(|present| cached.supersedes(present)));
         let shows_it = present.is_some_and(|present| present.version >= version);
         match written {
-            Some(held) => self.cache.insert(slot.clone(), Arc::new(held)),
+            Some(cached) => self.cache.insert(cache_key.clone(), Arc::new(cached)),
             None if shows_it => {}
-            None => self.cache.invalidate(slot),
+            None => self.cache.invalidate(cache_key),
         }
-        life.log().push(key.clone(), Floor::written(version));
+        incarnation.log().push(key.clone(), Floor::written(version));
     }
 
-    /// A write of these keys ended, and nobody knows how.
-    fn doubt_all(&self, touched: &Touched) {
-        match touched {
-            Touched::One(slot) => self.doubt(slot),
-            Touched::Many(bulk) => self.doubt_bulk(bulk),
+    /// A write ended with an unknown outcome.
+    fn mark_unknown(&self, target: &WriteTarget) {
+        match target {
+            WriteTarget::One(cache_key) => self.mark_key_unknown(cache_key),
+            WriteTarget::Many(bulk) => self.mark_bulk_unknown(bulk),
         }
     }
 
-    /// A write of the slot's key ended, and nobody knows how. What is held may be served as stale, if upstream cannot
-    /// be asked, and never as a hit.
-    pub(crate) fn doubt(&self, slot: &Slot) {
-        let Slot::Entry(namespace, key) = slot else { return };
-        let floor = Floor::doubted(self.ticket());
-        let mut stripe = self.stripe(slot);
-        stripe.floors.raise(slot, floor, &self.lives);
-        if let Some(present) = self.cache.get(slot) {
-            self.cache.insert(slot.clone(), Arc::new(present.suspected()));
+    /// A write of this key ended with an unknown outcome. The cached answer may be served as stale, if upstream cannot be
+    /// asked, and never as a hit.
+    fn mark_key_unknown(&self, cache_key: &CacheKey) {
+        let CacheKey::Entry(namespace, key) = cache_key else { return };
+        let floor = Floor::unknown_outcome(self.ticket());
+        let mut stripe = self.stripe(cache_key);
+        stripe.floors.raise(cache_key, floor, &self.incarnations);
+        if let Some(present) = self.cache.get(cache_key) {
+            self.cache.insert(cache_key.clone(), Arc::new(present.suspected()));
         }
-        // Without a life no page is held that the write could have changed.
-        if let Some(life) = self.lives.current(namespace) {
-            life.log().push(key.clone(), floor);
+        // Without a current incarnation no page is cached that the write could have changed.
+        if let Some(incarnation) = self.incarnations.current(namespace) {
+            incarnation.log().push(key.clone(), floor);
         }
     }
-}
-
-pub(crate) fn unreachable(text: &'static str, wait: Duration) -> Error {
-    Error::new(Reason::Unavailable, text).with_retry_after(wait.max(CIRCUIT_COOLDOWN))
-}
-
-pub(crate) fn proof(ticket: Ticket, sent: Instant, state: &nearkv::State) -> Proof {
-    Proof { ticket, sent, age: state.age, time: state.time, freshness: state.freshness }
 }

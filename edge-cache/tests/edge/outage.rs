@@ -235,6 +235,6 @@ async fn that_this_edge_may_not_ask_for_a_kvnamespace_is_an_answer_and_a_token_t
         let (upstream, edge) = edge();
         upstream.set(|script| script.mood = Mood::Failing(reason));
         edge.refused("k").await;
-        assert_eq!(edge.0.has_heard_from_upstream(), heard, "{reason:?}");
+        assert_eq!(edge.0.has_upstream_answered(), heard, "{reason:?}");
     }
 }

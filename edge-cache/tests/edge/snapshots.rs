@@ -91,7 +91,7 @@ fn told(edge: &Edge, line: &str) {
 fn is_empty(edge: &Edge, outcome: &str) {
     told(edge, "nearkv_edge_cache_entries 0");
     told(edge, &format!("nearkv_edge_snapshot_loads_total{{outcome={outcome:?}}} 1"));
-    assert!(!edge.0.began_warm());
+    assert!(!edge.0.started_warm());
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,7 +111,7 @@ async fn what_is_held_at_the_end_is_held_at_the_next_beginning_as_old_as_it_is_b
     pass(secs(15)).await;
     world.down();
     let edge = world.edge().await;
-    assert!(edge.0.began_warm());
+    assert!(edge.0.started_warm());
     let asked = world.upstream.gets();
     for (name, says) in [("k", "old HIT"), ("m", "with metadata HIT"), ("none", "- HIT")] {
         let got = edge.get(name).await;

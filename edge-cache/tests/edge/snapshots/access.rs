@@ -52,7 +52,7 @@ async fn with_access_control_nothing_of_a_snapshot_is_served_before_a_decision()
     let mut region = Region::new("london".parse().unwrap(), world.upstream.clone(), &Settings::default());
     region.guard = Some(guard.clone());
     world.snapshots().load(&region.cache).await;
-    assert!(region.cache.began_warm());
+    assert!(region.cache.started_warm());
 
     let stop = CancellationToken::new();
     let listen = async |router| {
