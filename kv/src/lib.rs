@@ -1,50 +1,46 @@
-//! The Workers KV contract as types: what a key, a value, an expiration and an answer are, which
-//! errors there are and how they read, and [`Kv`], the one trait that the origin, the edge cache and
-//! the HTTP client implement. Knows neither Kubernetes nor a cache.
+//! The Workers KV contract, and what every nearkv process is made of besides its storage: the trait [`Kv`] that the
+//! origin, the edge cache and the HTTP client implement, the HTTP server in front of a `Kv`, and the access check
+//! between both. Knows neither Kubernetes nor a cache.
+//!
+//! A read: `http::server::serve` accepts the connection. `http::server` takes the caller off the request and passes it to
+//! one of its faces (`face` for bindings, `rest` for the REST API), which parses the key and the options into the types of
+//! `contract`. `access::Guarded` checks the very operation: its `Guard` uses a cached decision, or requests one from the
+//! `Authority`, once for all callers at the same time (`coalesce`). Then the `Kv` behind it answers. At an edge it may
+//! ask its upstream with `http::client::Client`, which is a `Kv` too. The answer has a `State`: its version, age, time
+//! and freshness. `http::states` writes it as headers at the server, and reads it back at the client.
+//!
+//! A write: the same way in. The body streams through as a `Value`, which enforces the limit of its length. A bulk write is
+//! a stream of `Mutation`s (`http::mutations`). The client sends a write with the token of its caller (`access::Caller`)
+//! and never sends it twice: if the answer is lost, the error is `outcome-unknown`.
+//!
+//! Every refusal is an `Error`: `error::reason` has its stable reason and status, `error::texts` what a client reads.
+//! `testing` has the cases that every implementation of `Kv` must pass.
 
 pub mod access;
-mod answer;
 mod clock;
 pub mod coalesce;
-mod cursor;
+mod contract;
 mod error;
-mod expiration;
 pub mod http;
 #[cfg(feature = "server")]
 mod huge_pages;
-mod key;
-pub mod limits;
-mod metadata;
 #[cfg(feature = "server")]
 pub mod metrics;
-mod mutation;
-mod namespace;
-mod namespaces;
-mod operations;
 mod random;
 mod reread;
-mod state;
 #[cfg(feature = "server")]
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod value;
-mod version;
 
-pub use answer::{Answer, Entry, Listed, Lookup, Page};
 pub use clock::{Clock, SystemClock, UnixMillis, VirtualClock};
-pub use cursor::Cursor;
+pub use contract::{
+    Answer, BulkOutcome, CacheStatus, Condition, Cursor, DeleteOptions, Entry, Expiration, ExpirationRequest,
+    Freshness, GetOptions, Incarnation, Key, Kv, ListOptions, Listed, Lookup, Metadata, Mutation, Namespace,
+    NamespaceId, NamespaceInfo, Namespaces, Page, Prefix, PutOptions, ReadOptions, Served, State, Value,
+    Version, check_title, limits, namespace_for_title,
+};
 pub use error::{Error, Reason};
-pub use expiration::{Expiration, ExpirationRequest};
 #[cfg(feature = "server")]
 pub use huge_pages::do_without_huge_pages;
-pub use key::{Key, Prefix};
-pub use metadata::Metadata;
-pub use mutation::{BulkOutcome, Mutation};
-pub use namespace::{Namespace, NamespaceId};
-pub use namespaces::{NamespaceInfo, Namespaces, check_title, namespace_for_title};
-pub use operations::{Condition, DeleteOptions, GetOptions, Kv, ListOptions, PutOptions, ReadOptions};
 pub use random::Random;
-pub use state::{CacheStatus, Freshness, Served, State};
-pub use value::Value;
-pub use version::{Incarnation, Version};
