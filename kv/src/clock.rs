@@ -1,5 +1,5 @@
-//! Wall-clock time, passed in. Monotonic time is `tokio::time::Instant` everywhere, which a paused runtime
-//! makes virtual; [`VirtualClock`] is the wall clock of such a runtime.
+//! Time, passed in: the wall clock, and a steady one that counts the time a machine was suspended, which
+//! `tokio::time::Instant` (timers, pauses) does not on Linux. [`VirtualClock`] is the clock of a paused runtime.
 
 use std::{
     fmt,
@@ -39,10 +39,14 @@ impl fmt::Display for UnixMillis {
     }
 }
 
-/// Where the wall-clock time comes from.
+/// Where time comes from.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// The wall-clock time now. It may be wrong, and it may be set.
     fn now(&self) -> UnixMillis;
+
+    /// The time since some fixed moment. It is never set and never goes back. On Linux it counts the time for which the
+    /// machine was suspended (`CLOCK_BOOTTIME`, clock_gettime(2)).
+    fn steady(&self) -> Duration;
 }
 
 /// The machine's clock.
@@ -53,6 +57,20 @@ impl Clock for SystemClock {
     fn now(&self) -> UnixMillis {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn steady(&self) -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn steady(&self) -> Duration {
+        static START: std::sync::LazyLock<std::time::Instant> =
+            std::sync::LazyLock::new(std::time::Instant::now);
+        START.elapsed()
     }
 }
 
@@ -81,5 +99,9 @@ impl Clock for VirtualClock {
     fn now(&self) -> UnixMillis {
         let true_time = self.base.plus(self.start.elapsed());
         UnixMillis(true_time.0.saturating_add_signed(self.skew_ms.load(Ordering::Relaxed)))
+    }
+
+    fn steady(&self) -> Duration {
+        self.start.elapsed()
     }
 }

@@ -1,24 +1,22 @@
 //! [`Origin`]: the face of the engine towards the controller, the HTTP servers and the command line. What is
 //! behind it is one `instance` per KvNamespace and one watch of all roots.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use nearkv::{Clock, Error, Namespace, Random, Version};
 use parking_lot::{Mutex, RwLock};
-use tokio::{
-    sync::{Notify, Semaphore, broadcast},
-    task::JoinSet,
-};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Birth, Catalog, Declaration, DeclareOutcome, NamespaceConfig, Report, Settings,
+    ended::Ended,
     follow::{
         follower::Follower,
         root_watch::{self, Followers},
     },
-    instance::Instance,
-    settings::LOOKS_AT_ONCE,
+    instance::{Instance, Tasks},
+    settings::{LOOKS_AT_ONCE, RESTART_PAUSE},
     state::context::Context,
     store::ObjectStore,
 };
@@ -31,8 +29,9 @@ pub struct Origin {
     /// Live looks for unknown KvNamespaces take turns: many requests for one are one look.
     looks: Semaphore,
     instances: RwLock<HashMap<Namespace, Arc<Instance>>>,
-    /// Instances whose tasks [`Origin::run`] has not started yet.
-    unstarted: Mutex<Vec<Arc<Instance>>>,
+    ended: Ended,
+    /// Instances whose tasks [`Origin::run`] has not started yet, and how long it waits with them.
+    unstarted: Mutex<Vec<(Arc<Instance>, Duration)>>,
     start: Notify,
 }
 
@@ -51,6 +50,7 @@ impl Origin {
             catalog,
             looks: Semaphore::new(LOOKS_AT_ONCE),
             instances: RwLock::default(),
+            ended: Ended::default(),
             unstarted: Mutex::default(),
             start: Notify::new(),
         })
@@ -59,48 +59,77 @@ impl Origin {
     /// Follows the roots of all KvNamespaces, commits what is written, and keeps the proof of being current,
     /// until `shutdown`; then finishes the commits in flight and joins its tasks.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::default();
         let follow = root_watch::roots(&self.context, &*self);
         tokio::pin!(follow);
         loop {
-            for instance in std::mem::take(&mut *self.unstarted.lock()) {
-                tasks.spawn(instance.run(shutdown.clone()));
+            for (instance, pause) in std::mem::take(&mut *self.unstarted.lock()) {
+                tasks.start(instance, pause, &shutdown);
             }
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 () = self.start.notified() => {}
                 () = &mut follow => {}
-                Some(ended) = tasks.join_next() => log_if_panicked(ended),
+                Some(failed) = tasks.failed() => self.load_anew(&failed),
             }
         }
-        while let Some(ended) = tasks.join_next().await {
-            log_if_panicked(ended);
-        }
+        while tasks.failed().await.is_some() {}
     }
 
-    /// Takes a KvNamespace, or what has changed of it, from the watched KvNamespace objects. Idempotent. Its data
-    /// are loaded in the background; another `uid` drops what was in memory.
-    pub fn configure(&self, config: NamespaceConfig) {
+    /// Takes a fresh instance in the place of one whose tasks have panicked: what it had in memory may be half done, and
+    /// without its tasks it would neither follow nor commit. What is acknowledged is in the store.
+    fn load_anew(&self, failed: &Arc<Instance>) {
+        self.context.counters.failures.inc();
+        failed.fail();
+        let namespace = &failed.space.namespace;
         let mut instances = self.instances.write();
-        if let Some(instance) = instances.get(&config.namespace) {
-            if instance.reconfigure(&config) {
-                return;
-            }
-            instance.close();
+        if !instances.get(namespace).is_some_and(|present| Arc::ptr_eq(present, failed)) {
+            return;
         }
-        let namespace = config.namespace.clone();
-        let instance = Instance::new(Arc::clone(&self.context), config);
-        instances.insert(namespace.clone(), Arc::clone(&instance));
+        let config = NamespaceConfig::clone(&failed.space.config());
+        let fresh = Instance::new(Arc::clone(&self.context), config);
+        instances.insert(namespace.clone(), Arc::clone(&fresh));
         drop(instances);
-        self.unstarted.lock().push(instance);
+        self.begin(fresh, RESTART_PAUSE);
+    }
+
+    /// Has [`Origin::run`] start the tasks of an instance.
+    fn begin(&self, instance: Arc<Instance>, pause: Duration) {
+        let namespace = instance.space.namespace.clone();
+        self.unstarted.lock().push((instance, pause));
         self.start.notify_one();
         self.context.announce(&namespace);
     }
 
-    /// Drops a KvNamespace from memory because its object, in the life that `uid` names, is gone.
+    /// Takes a KvNamespace, or what has changed of it, from its object. Idempotent. Its data are loaded in the
+    /// background; another `uid` drops what was in memory. Answers whether the configuration is in force: an object that
+    /// [`Origin::forget`] has named is gone for good, so a round of the controller or a live look that speaks of it late
+    /// changes nothing.
+    pub fn configure(&self, config: NamespaceConfig) -> bool {
+        let mut instances = self.instances.write();
+        // Under the lock that `forget` takes, so that the two cannot cross.
+        if self.ended.contains(&config.uid) {
+            return false;
+        }
+        if let Some(instance) = instances.get(&config.namespace) {
+            if instance.reconfigure(&config) {
+                return true;
+            }
+            instance.close();
+        }
+        let instance = Instance::new(Arc::clone(&self.context), config);
+        instances.insert(instance.space.namespace.clone(), Arc::clone(&instance));
+        drop(instances);
+        self.begin(instance, Duration::ZERO);
+        true
+    }
+
+    /// Drops a KvNamespace from memory because its object with this `uid` is gone; no configuration with that `uid` is
+    /// taken from now on.
     pub fn forget(&self, namespace: &Namespace, uid: &str) {
         let mut instances = self.instances.write();
+        self.ended.add(uid);
         if instances.get(namespace).is_some_and(|instance| instance.space.config().uid == uid)
             && let Some(instance) = instances.remove(namespace)
         {
@@ -172,11 +201,11 @@ impl Origin {
         self.instances.read().values().filter_map(unsettled).collect()
     }
 
-    /// How far this process's clock is ahead of the store's, in milliseconds: past 2 s it is a condition, and
-    /// checkpoints stop.
+    /// How far this machine's clock is ahead of the store's, in milliseconds. Nothing is judged by this machine's clock
+    /// where the store has one; past 2 s an alert says so.
     #[must_use]
     pub fn clock_skew_ms(&self) -> Option<i64> {
-        self.context.store.clock_skew_ms()
+        self.context.clock_skew_ms()
     }
 
     pub(crate) fn instance(&self, namespace: &Namespace) -> Option<Arc<Instance>> {
@@ -201,7 +230,11 @@ impl Origin {
             return Ok(instance);
         }
         match self.catalog.look(namespace).await? {
-            Some(config) => self.configure(config),
+            // The watch has told of it meanwhile, and knows better than a look that began before.
+            Some(_) if self.instance(namespace).is_some() => {}
+            Some(config) => {
+                self.configure(config);
+            }
             None => return Err(Error::namespace_missing(namespace)),
         }
         let instance = self.known(namespace)?;
@@ -218,11 +251,5 @@ impl Followers for Origin {
 
     fn of(&self, namespace: &Namespace) -> Option<Arc<Follower>> {
         Some(Arc::clone(&self.instance(namespace)?.follower))
-    }
-}
-
-fn log_if_panicked(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "a task of the origin has failed");
     }
 }

@@ -59,7 +59,9 @@ impl Exposition {
         let help = "Records committed: puts and deletes";
         counters(encoder, "nearkv_origin_records", help, None, [([], counted.records.get())])?;
         let help = "Swaps of a root that were lost to another replica";
-        counters(encoder, "nearkv_origin_conflicts", help, None, [([], counted.conflicts.get())])
+        counters(encoder, "nearkv_origin_conflicts", help, None, [([], counted.conflicts.get())])?;
+        let help = "Tasks of a KvNamespace that have panicked; its data were then loaded anew";
+        counters(encoder, "nearkv_origin_task_failures", help, None, [([], counted.failures.get())])
     }
 
     fn store(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

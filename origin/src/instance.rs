@@ -1,12 +1,16 @@
 //! One KvNamespace in one life of its object: its state, and who follows, commits and tends it. The engine keeps one
 //! per KvNamespace and runs its tasks.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::stream::BoxStream;
 use nearkv::{
     Answer, BulkOutcome, DeleteOptions, Entry, Error, GetOptions, Key, ListOptions, Lookup, Mutation, Page,
     PutOptions, ReadOptions, Value, Version,
+};
+use tokio::{
+    task::{Id, JoinSet},
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -45,10 +49,17 @@ impl Instance {
         reconfigured != Reconfigured::OtherUid
     }
 
+    /// Ends everything after a task has panicked. What waits for a commit is refused; what was in one is unknown to its
+    /// writers already, because the batch went with the task.
+    pub(crate) fn fail(&self) {
+        self.space.close();
+        self.committer.close(&Error::namespace_loading(&self.space.namespace));
+    }
+
     /// Ends everything: the KvNamespace is gone, or another one has its name.
     pub(crate) fn close(&self) {
         self.space.close();
-        self.committer.close();
+        self.committer.close(&Error::namespace_missing(&self.space.namespace));
     }
 
     /// Follows, commits and tends until `shutdown` or the end of the KvNamespace.
@@ -102,5 +113,41 @@ impl Instance {
         mutations: BoxStream<'static, Result<Mutation, Error>>,
     ) -> Result<Answer<BulkOutcome>, Error> {
         self.committer.bulk(mutations).await
+    }
+}
+
+/// The running tasks of all instances, one each.
+#[derive(Default)]
+pub(crate) struct Tasks {
+    tasks: JoinSet<()>,
+    instances: HashMap<Id, Arc<Instance>>,
+}
+
+impl Tasks {
+    /// Starts an instance after `pause`.
+    pub(crate) fn start(&mut self, instance: Arc<Instance>, pause: Duration, shutdown: &CancellationToken) {
+        let (running, shutdown) = (Arc::clone(&instance), shutdown.clone());
+        let task = self.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {}
+                () = sleep(pause) => running.run(shutdown.clone()).await,
+            }
+        });
+        self.instances.insert(task.id(), instance);
+    }
+
+    /// Waits for a task that has panicked, past those that have ended in order; `None` once there are no tasks.
+    pub(crate) async fn failed(&mut self) -> Option<Arc<Instance>> {
+        loop {
+            match self.tasks.join_next_with_id().await? {
+                Ok((id, ())) => drop(self.instances.remove(&id)),
+                Err(error) => {
+                    let Some(failed) = self.instances.remove(&error.id()) else { continue };
+                    tracing::error!(namespace = %failed.space.namespace, %error, "a task of the KvNamespace has failed");
+                    return Some(failed);
+                }
+            }
+        }
     }
 }

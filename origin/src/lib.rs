@@ -23,6 +23,7 @@
 
 mod commit;
 mod config;
+mod ended;
 mod engine;
 mod exposition;
 mod follow;

@@ -47,11 +47,18 @@ pub(crate) const WRITERS_MOST: usize = 48;
 pub(crate) const ABSENCE_PROVES: Duration = Duration::from_secs(60);
 /// Segments in the root at which every replica folds, also one that is not the maintainer.
 pub(crate) const FULL_SEGMENTS: usize = 16;
-/// How long the watch may be silent before the roots are listed: the bound on how late a reader hears that its
-/// state is old when a watch hangs.
-pub(crate) const SILENCE: Duration = Duration::from_secs(2);
-/// How often the roots are listed even though the watch speaks: an event may be lost.
-pub(crate) const LIST_EVERY: Duration = Duration::from_secs(10);
+/// Longest time between two lists of the roots, which alone prove that memory is current: the age that answers have
+/// while all is well. One list takes the API server a few milliseconds for a thousand roots.
+pub(crate) const LIST_EVERY: Duration = Duration::from_secs(2);
+/// Shortest such time, for KvNamespaces with a low TTL.
+pub(crate) const LIST_EVERY_LEAST: Duration = Duration::from_millis(500);
+/// Lists within the lowest TTL, so that one that fails leaves time for the next.
+pub(crate) const LISTS_PER_TTL: u32 = 4;
+/// How long a reader who wants a newer state than memory has waits for the watch before the root is read: the watch is
+/// some milliseconds late as a rule, and a read of the root costs the API server more than an event.
+pub(crate) const WATCH_PATIENCE: Duration = Duration::from_millis(50);
+/// Pause before a KvNamespace whose tasks have failed is loaded anew.
+pub(crate) const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// How often the follower looks whether it is time to list.
 pub(crate) const FOLLOW_TICK: Duration = Duration::from_millis(250);
 /// Pause before a load that failed is tried again, doubled up to [`RELOAD_PAUSE_MOST`].
@@ -62,8 +69,6 @@ pub(crate) const RELOAD_PAUSE_MOST: Duration = Duration::from_secs(5);
 pub(crate) const LOOKS_AT_ONCE: usize = 4;
 /// Most changes a slow listener may be behind before it is told to look at everything.
 pub(crate) const CHANGES_KEPT: usize = 1024;
-/// How far the clock may be off the store's before what it says of expiry is not acted upon (design §6).
-pub(crate) const SKEW_MOST: Duration = Duration::from_secs(2);
 
 /// What an operator of the program can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! How far this machine's clock is off the API server's, from the `Date` of every answer.
+//! The API server's time, from the `Date` of every answer.
 
 use std::{
     pin::Pin,
@@ -10,58 +10,41 @@ use std::{
 use http::{Request, Response, header::DATE};
 use jiff::fmt::rfc2822::DateTimeParser;
 use nearkv::{Clock, UnixMillis};
-use parking_lot::Mutex;
+use nearkv_origin::store::ServerTime;
 use tower::{Layer, Service};
 
-/// `Date` has whole seconds: the server's clock shows this much more at most.
-const RESOLUTION_MS: u64 = 1000;
-/// A slower answer says too little to replace what is known.
-const SLOWEST: Duration = Duration::from_secs(1);
-
-/// The latest reading, shared by the client's middleware and the store.
+/// The API server's time, shared by the client's middleware and the store.
 #[derive(Clone)]
-pub(super) struct Skew {
+pub(super) struct ObservedTime {
     clock: Arc<dyn Clock>,
-    latest_ms: Arc<Mutex<Option<i64>>>,
+    server: Arc<ServerTime>,
 }
 
-impl Skew {
+impl ObservedTime {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, latest_ms: Arc::new(Mutex::new(None)) }
+        Self { clock, server: Arc::default() }
     }
 
-    pub(super) fn latest_ms(&self) -> Option<i64> {
-        *self.latest_ms.lock()
+    pub(super) fn now(&self) -> Option<UnixMillis> {
+        self.server.at(self.clock.steady())
     }
 
-    fn observe(&self, sent: UnixMillis, date: Option<&http::HeaderValue>) {
-        let received = self.clock.now();
+    fn observe(&self, sent: Duration, date: Option<&http::HeaderValue>) {
+        let received = self.clock.steady();
         let text = date.and_then(|date| date.to_str().ok());
         let parsed = text.and_then(|text| DateTimeParser::new().parse_timestamp(text).ok());
-        let Some(date) = parsed.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()) else {
-            return;
-        };
-        let mut latest = self.latest_ms.lock();
-        if latest.is_none() || received.since(sent) <= SLOWEST {
-            *latest = Some(least_skew_ms(sent, received, UnixMillis(date)));
+        if let Some(date) = parsed.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()) {
+            self.server.observe(sent, received, UnixMillis(date));
         }
     }
 }
 
-/// The smallest error of our clock that explains the answer: the server wrote `date` at some moment between
-/// `sent` and `received`, when its clock showed `date` or up to a second more.
-fn least_skew_ms(sent: UnixMillis, received: UnixMillis, date: UnixMillis) -> i64 {
-    let ahead = sent.0.saturating_sub(date.0.saturating_add(RESOLUTION_MS));
-    let behind = date.0.saturating_sub(received.0);
-    ahead.cast_signed() - behind.cast_signed()
-}
-
 /// Middleware of the client.
-impl<S> Layer<S> for Skew {
+impl<S> Layer<S> for ObservedTime {
     type Service = Observed<S>;
 
     fn layer(&self, inner: S) -> Observed<S> {
-        Observed { inner, skew: self.clone() }
+        Observed { inner, time: self.clone() }
     }
 }
 
@@ -69,7 +52,7 @@ impl<S> Layer<S> for Skew {
 #[derive(Clone)]
 pub(super) struct Observed<S> {
     inner: S,
-    skew: Skew,
+    time: ObservedTime,
 }
 
 impl<S, B, R> Service<Request<B>> for Observed<S>
@@ -86,12 +69,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let skew = self.skew.clone();
-        let sent = skew.clock.now();
+        let time = self.time.clone();
+        let sent = time.clock.steady();
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            skew.observe(sent, response.headers().get(DATE));
+            time.observe(sent, response.headers().get(DATE));
             Ok(response)
         })
     }
@@ -104,32 +87,18 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_clock_within_the_round_trip_and_the_resolution_is_right() {
-        let at = UnixMillis;
-        assert_eq!(least_skew_ms(at(10_900), at(11_100), at(10_000)), 0);
-        assert_eq!(least_skew_ms(at(9_000), at(10_000), at(10_000)), 0);
-        assert_eq!(least_skew_ms(at(16_000), at(16_200), at(10_000)), 5_000);
-        assert_eq!(least_skew_ms(at(4_000), at(4_200), at(10_000)), -5_800);
-    }
-
     #[tokio::test(start_paused = true)]
-    async fn the_date_of_an_answer_shows_the_skew() {
+    async fn the_date_of_an_answer_shows_the_time_whatever_the_machines_clock_says() {
         let clock = Arc::new(VirtualClock::starting_at(UnixMillis(784_111_777_500)));
-        let skew = Skew::new(clock.clone());
+        let time = ObservedTime::new(Arc::<VirtualClock>::clone(&clock));
         let date = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(skew.latest_ms(), None);
-        skew.observe(clock.now(), Some(&HeaderValue::from_static("yesterday")));
-        skew.observe(clock.now(), None);
-        assert_eq!(skew.latest_ms(), None);
-        skew.observe(clock.now(), Some(&date));
-        assert_eq!(skew.latest_ms(), Some(0));
-        clock.set_skew_ms(10_000);
-        skew.observe(clock.now(), Some(&date));
-        assert_eq!(skew.latest_ms(), Some(9_500));
-        let sent = clock.now();
-        tokio::time::advance(Duration::from_secs(5)).await;
-        skew.observe(sent, Some(&date));
-        assert_eq!(skew.latest_ms(), Some(9_500));
+        time.observe(clock.steady(), Some(&HeaderValue::from_static("yesterday")));
+        time.observe(clock.steady(), None);
+        assert_eq!(time.now(), None);
+        time.observe(clock.steady(), Some(&date));
+        assert_eq!(time.now(), Some(UnixMillis(784_111_777_500)));
+        clock.set_skew_ms(3_600_000);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(time.now(), Some(UnixMillis(784_111_778_500)));
     }
 }

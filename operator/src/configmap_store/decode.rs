@@ -120,11 +120,10 @@ fn time(time: pb_meta::Time) -> Option<Time> {
 mod tests {
     use bytes::Bytes;
 
+    use nearkv_origin::store::{Content, Draft, ObjectName, Owner, Token};
+
     use super::*;
-    use nearkv_origin::store::{
-        Content, Draft, ObjectName, Owner, Token,
-        cluster::{convert, encode},
-    };
+    use crate::configmap_store::{convert, encode};
 
     fn body(raw: &impl Message) -> Vec<u8> {
         let envelope = Unknown { raw: Some(raw.encode_to_vec()), ..Unknown::default() };

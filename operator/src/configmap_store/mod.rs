@@ -30,11 +30,11 @@ use kube::{
     client::{Body, ClientBuilder},
     core::Request as ApiRequest,
 };
-use nearkv::{Clock, Random};
+use nearkv::{Clock, Random, UnixMillis};
 use prost::Message;
 use tokio::time::timeout;
 
-use self::{clock::Skew, merge::Merge};
+use self::{clock::ObservedTime, merge::Merge};
 use crate::client::traced;
 use nearkv_origin::store::{
     Draft, Label, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
@@ -61,7 +61,7 @@ pub struct Cluster {
     client: Client,
     /// The Kubernetes namespaces that count; all, if there is none here.
     folders: Arc<[String]>,
-    skew: Skew,
+    time: ObservedTime,
     random: Arc<Random>,
 }
 
@@ -80,10 +80,10 @@ impl Cluster {
         clock: Arc<dyn Clock>,
         random: Arc<Random>,
     ) -> kube::Result<Self> {
-        let skew = Skew::new(clock);
+        let time = ObservedTime::new(clock);
         config.default_retry = false;
-        let client = ClientBuilder::try_from(config)?.with_layer(&skew).with_layer(&traced()).build();
-        Ok(Self { client, folders: folders.into(), skew, random })
+        let client = ClientBuilder::try_from(config)?.with_layer(&time).with_layer(&traced()).build();
+        Ok(Self { client, folders: folders.into(), time, random })
     }
 
     fn api(&self, folder: &str) -> Api<ConfigMap> {
@@ -226,8 +226,8 @@ impl ObjectStore for Cluster {
             .boxed()
     }
 
-    fn clock_skew_ms(&self) -> Option<i64> {
-        self.skew.latest_ms()
+    fn time(&self) -> Option<UnixMillis> {
+        self.time.now()
     }
 }
 

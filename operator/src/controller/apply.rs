@@ -11,7 +11,7 @@ use nearkv_origin::{Birth, Declaration, DeclareOutcome, Health, NamespaceConfig,
 #[async_trait]
 pub trait Data: Send + Sync {
     /// See [`Origin::configure`].
-    fn configure(&self, config: NamespaceConfig);
+    fn configure(&self, config: NamespaceConfig) -> bool;
     /// See [`Origin::initialise`].
     async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error>;
     /// See [`Origin::declare`].
@@ -25,8 +25,8 @@ pub trait Data: Send + Sync {
 
 #[async_trait]
 impl Data for Origin {
-    fn configure(&self, config: NamespaceConfig) {
-        Origin::configure(self, config);
+    fn configure(&self, config: NamespaceConfig) -> bool {
+        Origin::configure(self, config)
     }
 
     async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error> {
@@ -86,7 +86,10 @@ pub async fn apply(data: &dyn Data, plan: Plan) -> Applied {
     let Plan { config, birth, repair, declaration } = plan;
     let namespace = config.namespace.clone();
     // The controller may be ahead of the catalog that tells this replica's origin about the object.
-    data.configure(config);
+    if !data.configure(config) {
+        // The object was deleted while this round was under way; what has its name now is another one's.
+        return Applied { repair: None, declared: Err(Error::namespace_missing(&namespace)), report: None };
+    }
     let mut initialised = data.initialise(&namespace, birth).await;
     let repair = match repair {
         None => None,

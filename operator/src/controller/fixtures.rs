@@ -142,8 +142,9 @@ impl FakeData {
 
 #[async_trait]
 impl Data for FakeData {
-    fn configure(&self, config: NamespaceConfig) {
+    fn configure(&self, config: NamespaceConfig) -> bool {
         assert_eq!(config.uid, "uid-1");
+        true
     }
 
     async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error> {

@@ -47,9 +47,9 @@ impl Committer {
         })
     }
 
-    /// Refuses what waits and everything after it.
-    pub(crate) fn close(&self) {
-        Batch::new(self.queue.close()).refuse(&Error::namespace_missing(&self.space.namespace));
+    /// Refuses what waits, and everything after it.
+    pub(crate) fn close(&self, refusal: &Error) {
+        Batch::new(self.queue.close(refusal)).refuse(refusal);
     }
 
     pub(crate) fn next_batch(&self) -> u64 {
@@ -67,7 +67,7 @@ impl Committer {
                 format!("Too many writes to KvNamespace {} are waiting", self.space.namespace),
             )
             .with_retry_after(self.space.context.pace.delay().max(Duration::from_secs(1))),
-            NotTaken::Closed => Error::namespace_missing(&self.space.namespace),
+            NotTaken::Closed(refusal) => refusal,
         })?;
         answer.await.unwrap_or_else(|_| {
             Err(Error::new(

@@ -61,7 +61,7 @@ impl Committer {
         } else {
             Error::new(Reason::Unavailable, "The origin is shutting down; nothing was written")
         };
-        Batch::new(self.queue.close()).refuse(&refusal);
+        self.close(&refusal);
     }
 
     /// Commits a batch, or answers why not; whether another replica was seen to write.

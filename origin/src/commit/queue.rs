@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use nearkv::Error;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -22,7 +23,8 @@ pub(crate) struct Queue {
 struct State {
     requests: VecDeque<Request>,
     bytes: usize,
-    closed: bool,
+    /// What everybody is told who comes after the end.
+    closed: Option<Error>,
 }
 
 /// Why an ask was not taken.
@@ -31,7 +33,7 @@ pub(crate) enum NotTaken {
     /// Too much waits already.
     Full,
     /// There is no committer any more.
-    Closed,
+    Closed(Error),
 }
 
 impl Queue {
@@ -47,8 +49,8 @@ impl Queue {
     /// Appends an ask. A single one is taken however large it is, if nothing else waits.
     pub(crate) fn push(&self, request: Request) -> Result<(), NotTaken> {
         let mut state = self.state.lock();
-        if state.closed {
-            return Err(NotTaken::Closed);
+        if let Some(refusal) = &state.closed {
+            return Err(NotTaken::Closed(refusal.clone()));
         }
         let weight = request.weight();
         let full = state.requests.len() >= self.most_writes || state.bytes + weight > self.most_bytes;
@@ -94,10 +96,10 @@ impl Queue {
         batch
     }
 
-    /// Takes everything and nothing more after it.
-    pub(crate) fn close(&self) -> Vec<Request> {
+    /// Takes everything, and refuses what comes after it. The first refusal stays.
+    pub(crate) fn close(&self, refusal: &Error) -> Vec<Request> {
         let mut state = self.state.lock();
-        state.closed = true;
+        state.closed.get_or_insert_with(|| refusal.clone());
         state.bytes = 0;
         state.requests.drain(..).collect()
     }

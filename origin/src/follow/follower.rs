@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    follow::{inbox::Inbox, own_swaps::OwnSwaps},
+    follow::{inbox::Inbox, min_version::VersionRead, own_swaps::OwnSwaps},
     state::space::Space,
 };
 
@@ -17,6 +17,8 @@ pub(crate) struct Follower {
     pub(crate) own_swaps: OwnSwaps,
     /// Only one root at a time is fetched for and applied.
     pub(crate) applying: tokio::sync::Mutex<()>,
+    /// Held while the root is read for readers who want a newer state; what the last such read showed.
+    pub(crate) version_reads: tokio::sync::Mutex<Option<VersionRead>>,
 }
 
 impl Follower {
@@ -29,6 +31,7 @@ impl Follower {
             inbox,
             own_swaps: OwnSwaps::default(),
             applying: tokio::sync::Mutex::default(),
+            version_reads: tokio::sync::Mutex::default(),
         })
     }
 

@@ -21,13 +21,21 @@ use crate::{
     store::{Object, StoreError},
 };
 
-/// How the space came by a root object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the follower came by a root object.
+#[derive(Clone, Copy, Debug)]
 enum Source {
-    /// By a consistent read that began when this snapshot was published, or none was.
-    Read,
-    /// By the watch: it may be late or wrong.
+    /// By a consistent read, asked for at that moment: the object was the newest then or later.
+    Read(Instant),
+    /// By the watch: the object may be late, and says nothing of how new it is.
     Watch,
+}
+
+/// A consistent read of the root.
+struct RootRead {
+    /// What memory had when the read began.
+    before: Option<Arc<Snapshot>>,
+    asked: Instant,
+    found: Result<Option<Object>, StoreError>,
 }
 
 impl Follower {
@@ -38,9 +46,9 @@ impl Follower {
             self.inbox.arrived.notified().await;
             let Heard { object, check } = self.inbox.take();
             let outcome = match object {
-                Some((object, at)) if !check => {
+                Some(object) if !check => {
                     self.own_swaps.settled(&object.content).await;
-                    self.hear(object, at).await
+                    self.hear(object).await
                 }
                 Some(_) | None => self.refresh().await.map(drop),
             };
@@ -57,31 +65,63 @@ impl Follower {
                     tracing::debug!(namespace = %self.space.namespace, %error, "there is no root yet");
                 }
                 Err(error) => {
-                    tracing::warn!(namespace = %self.space.namespace, %error, "the root is not usable")
+                    tracing::warn!(namespace = %self.space.namespace, %error, "the root is not usable");
                 }
             }
-            self.inbox.looked();
         }
     }
 
-    /// Reads the root and applies what is new; the newest state, if there is one to trust.
+    /// Reads the root and applies what is new; the newest state, if there is one to trust. The root is read before the turn
+    /// is taken, so that a read that is slow keeps nobody from applying what is there.
     pub(crate) async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
+        let read = self.read_root().await;
         let _turn = self.applying.lock().await;
-        self.read().await
+        if self.is_overtaken(&read) { self.read().await } else { self.take_in_read(read).await }
     }
 
-    async fn hear(&self, object: Object, at: Instant) -> Result<(), Error> {
+    /// Whether memory has moved on since the read began, and the read shows something else than a later state of the same
+    /// data: what it shows may be of before, and only a read in turn tells.
+    fn is_overtaken(&self, read: &RootRead) -> bool {
+        let now = self.space.view();
+        let has_moved = match (&read.before, &now) {
+            (None, None) => false,
+            (Some(before), Some(now)) => !Arc::ptr_eq(before, now),
+            _ => true,
+        };
+        let shows_same_data = || {
+            let Ok(Some(object)) = &read.found else { return false };
+            match (recognise::kind(&self.space.config(), object), now) {
+                (Kind::Ours(root), Some(now)) => root.incarnation == now.root.incarnation,
+                _ => false,
+            }
+        };
+        has_moved && !shows_same_data()
+    }
+
+    async fn hear(&self, object: Object) -> Result<(), Error> {
         if self.space.view().is_some_and(|view| view.token == object.meta.token) {
             return Ok(());
         }
         let _turn = self.applying.lock().await;
-        self.take_in(object, at, Source::Watch, None).await.map(drop)
+        self.take_in(object, Source::Watch, None).await.map(drop)
     }
 
+    /// Reads the root and takes it in; in turn.
     async fn read(&self) -> Result<Arc<Snapshot>, Error> {
-        let (before, at) = (self.space.view(), Instant::now());
-        match self.space.context.store.get(&root_name(&self.space.namespace)).await {
-            Ok(Some(object)) => Box::pin(self.take_in(object, at, Source::Read, before.as_deref())).await,
+        let read = self.read_root().await;
+        self.take_in_read(read).await
+    }
+
+    async fn read_root(&self) -> RootRead {
+        let (before, asked) = (self.space.view(), Instant::now());
+        let found = self.space.context.store.get(&root_name(&self.space.namespace)).await;
+        RootRead { before, asked, found }
+    }
+
+    async fn take_in_read(&self, read: RootRead) -> Result<Arc<Snapshot>, Error> {
+        let RootRead { before, asked, found } = read;
+        match found {
+            Ok(Some(object)) => Box::pin(self.take_in(object, Source::Read(asked), before.as_deref())).await,
             Ok(None) => self.missing(),
             Err(StoreError::Damaged { place, message }) => {
                 self.condemn(Health::RootDamaged { detail: format!("{place}: {message}") })
@@ -114,11 +154,10 @@ impl Follower {
     async fn take_in(
         &self,
         object: Object,
-        at: Instant,
         source: Source,
         before: Option<&Snapshot>,
     ) -> Result<Arc<Snapshot>, Error> {
-        let confirmed = source == Source::Read;
+        let confirmed = matches!(source, Source::Read(_));
         let root = match recognise::kind(&self.space.config(), &object) {
             Kind::Ours(root) => root,
             _ if !confirmed => return self.read().await,
@@ -138,20 +177,20 @@ impl Follower {
             Kind::Damaged(detail) => return self.condemn(Health::RootDamaged { detail }),
         };
         let Some(present) = self.space.view() else {
-            return self.load(None, *root, object, at).await;
+            return self.load(None, *root, object, source).await;
         };
         if present.root.incarnation != root.incarnation {
-            return if confirmed { self.load(None, *root, object, at).await } else { self.read().await };
+            return if confirmed { self.load(None, *root, object, source).await } else { self.read().await };
         }
         if present.is_before(&root) {
-            return self.load(Some(present), *root, object, at).await;
+            return self.load(Some(present), *root, object, source).await;
         }
         if *present.root == *root {
             // What was lost may have been put back under its name.
             if confirmed && !present.damage.is_empty() {
-                return self.load(None, *root, object, at).await;
+                return self.load(None, *root, object, source).await;
             }
-            return Ok(self.same(present, object, at, confirmed));
+            return Ok(self.same(present, object, source));
         }
         // Older than what is in memory: late, unless a read that began afterwards shows it.
         match before {
@@ -168,11 +207,9 @@ impl Follower {
     }
 
     /// The root still says what it said; perhaps somebody has touched its labels.
-    fn same(&self, present: Arc<Snapshot>, object: Object, at: Instant, confirmed: bool) -> Arc<Snapshot> {
-        if !confirmed {
-            return present;
-        }
-        self.space.prove(at);
+    fn same(&self, present: Arc<Snapshot>, object: Object, source: Source) -> Arc<Snapshot> {
+        let Source::Read(asked) = source else { return present };
+        self.space.prove(asked);
         self.whole(&present);
         if present.token == object.meta.token && present.owner == object.meta.owner {
             return present;
@@ -186,7 +223,7 @@ impl Follower {
         old: Option<Arc<Snapshot>>,
         root: Root,
         object: Object,
-        at: Instant,
+        source: Source,
     ) -> Result<Arc<Snapshot>, Error> {
         // Another life of the data takes the place of whatever is there. Within one, something newer may have been
         // committed by the time that this is loaded.
@@ -200,7 +237,9 @@ impl Follower {
             loaded => loaded,
         };
         let published = self.space.publish(Arc::new(loaded.map_err(failed)?), replaces);
-        self.space.prove(at);
+        if let Source::Read(asked) = source {
+            self.space.prove(asked);
+        }
         self.whole(&published);
         self.space.settle();
         Ok(published)

@@ -1,27 +1,24 @@
-//! Follows the roots of all KvNamespaces by one watch, and keeps the proof of being current: a watch that speaks,
-//! or else a list of the roots' tokens.
+//! Follows the roots of all KvNamespaces by one watch, which says early what is new, and proves that memory is current
+//! by lists of the roots' tokens. Neither an event nor a bookmark proves anything: a watch is served from a cache of the
+//! API server, which may lag behind. A list is a consistent read.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{
+    FutureExt, StreamExt,
+    future::{Fuse, FusedFuture},
+    stream,
+};
 use nearkv::Namespace;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::{
     follow::follower::Follower,
     format::{LABEL_NAMESPACE, LABEL_PART, Part, root_name},
-    settings::{FOLLOW_TICK, LIST_EVERY, SILENCE},
+    settings::{FOLLOW_TICK, LIST_EVERY, LIST_EVERY_LEAST, LISTS_PER_TTL},
     state::context::Context,
-    store::{Meta, Object, ObjectName, Selector, WatchEvent},
+    store::{Meta, Object, ObjectName, Selector, Token, WatchEvent},
 };
-
-/// When the follower last had a proof for all.
-struct Proof {
-    /// The watch spoke.
-    heard: Instant,
-    /// The roots were listed.
-    listed: Instant,
-}
 
 /// The followers of all KvNamespaces.
 pub(crate) trait Followers: Sync {
@@ -43,71 +40,72 @@ impl RootWatch<'_> {
     async fn run(&self) {
         let roots =
             Selector { folder: None, labels: vec![(LABEL_PART.to_owned(), Part::Root.as_str().to_owned())] };
-        let mut events = self.context.store.watch(&roots);
+        // A watch repairs itself and does not end; if one does, the lists remain.
+        let mut events = self.context.store.watch(&roots).chain(stream::pending());
         let mut ticks = interval(FOLLOW_TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut proof = Proof { heard: Instant::now(), listed: Instant::now() };
+        // Beside the watch: a list that is slow keeps nobody from hearing what is new.
+        let mut listing = Fuse::terminated();
+        let mut listed = Instant::now();
         loop {
             tokio::select! {
                 biased;
-                _ = ticks.tick() => {
-                    let due = proof.heard.elapsed() >= SILENCE && proof.listed.elapsed() >= SILENCE;
-                    if due || proof.listed.elapsed() >= LIST_EVERY {
-                        self.list(&roots).await;
-                        proof.listed = Instant::now();
+                _ = ticks.tick(), if listing.is_terminated() => {
+                    if listed.elapsed() >= self.pause() {
+                        listed = Instant::now();
+                        listing = self.list(&roots).boxed().fuse();
                     }
                 }
-                event = events.next() => match event {
-                    Some(event) => self.hear(event, &mut proof),
-                    // A watch repairs itself and does not end; if one does, the lists remain.
-                    None => tokio::time::sleep(SILENCE).await,
-                },
+                () = &mut listing => {}
+                event = events.next() => self.hear(event),
             }
         }
     }
 
-    fn hear(&self, event: WatchEvent, proof: &mut Proof) {
-        let now = Instant::now();
+    /// The time between two lists: while all is well, no answer is older than this and the time that a list takes.
+    fn pause(&self) -> Duration {
+        let ttls = self.followers.all().into_iter().map(|follower| follower.space.config().cache.ttl);
+        let lowest = ttls.min().unwrap_or(LIST_EVERY * LISTS_PER_TTL);
+        (lowest / LISTS_PER_TTL).clamp(LIST_EVERY_LEAST, LIST_EVERY)
+    }
+
+    fn hear(&self, event: Option<WatchEvent>) {
+        let Some(event) = event else { return };
         match event {
             WatchEvent::Reset(objects) => {
-                proof.heard = now;
                 let mut objects: HashMap<ObjectName, Object> =
                     objects.into_iter().map(|object| (object.meta.name.clone(), object)).collect();
                 for follower in self.followers.all() {
                     match objects.remove(&root_name(&follower.space.namespace)) {
-                        Some(object) => follower.inbox.tell(object, now),
+                        Some(object) => follower.inbox.tell(object),
                         None => follower.inbox.request_check(),
                     }
                 }
             }
             WatchEvent::Applied(object) => {
-                proof.heard = now;
                 if let Some(follower) = self.of_root(&object.meta) {
-                    follower.inbox.tell(object, now);
+                    follower.inbox.tell(object);
                 }
             }
             WatchEvent::Deleted(meta) => {
-                proof.heard = now;
                 if let Some(follower) = self.of_root(&meta) {
                     follower.inbox.request_check();
                 }
             }
-            WatchEvent::Current => {
-                proof.heard = now;
-                for follower in self.followers.all() {
-                    // What has been heard and not yet applied shows that memory is not the newest state.
-                    if follower.inbox.is_settled() && follower.space.is_sound() {
-                        follower.space.prove(now);
-                    }
-                }
-            }
-            WatchEvent::Broken => proof.heard = now.checked_sub(SILENCE).unwrap_or(now),
+            WatchEvent::Current | WatchEvent::Broken => {}
         }
     }
 
     /// Compares the tokens of all roots with those in memory.
     async fn list(&self, roots: &Selector) {
         let asked = Instant::now();
+        let token = |follower: &Follower| follower.space.view().map(|view| view.token.clone());
+        let known: HashMap<ObjectName, Option<Token>> = self
+            .followers
+            .all()
+            .iter()
+            .map(|follower| (root_name(&follower.space.namespace), token(follower)))
+            .collect();
         let metas = match self.context.store.list(roots).await {
             Ok(metas) => metas,
             Err(error) => {
@@ -115,15 +113,19 @@ impl RootWatch<'_> {
                 return;
             }
         };
-        let metas: HashMap<ObjectName, Meta> =
-            metas.into_iter().map(|meta| (meta.name.clone(), meta)).collect();
+        let listed: HashMap<ObjectName, Token> =
+            metas.into_iter().map(|meta| (meta.name, meta.token)).collect();
         for follower in self.followers.all() {
-            let listed = metas.get(&root_name(&follower.space.namespace)).map(|meta| &meta.token);
-            let known = follower.space.view().map(|view| view.token.clone());
-            match (listed, known) {
-                (Some(listed), Some(known)) if *listed == known && follower.space.is_sound() => {
-                    follower.space.prove(asked)
+            let name = root_name(&follower.space.namespace);
+            let (now, before) = (token(&follower), known.get(&name).cloned().flatten());
+            match (listed.get(&name), now) {
+                (Some(listed), Some(now)) if *listed == now => {
+                    if follower.space.is_sound() {
+                        follower.space.prove(asked);
+                    }
                 }
+                // Memory has moved on while the list was under way.
+                (listed, Some(now)) if listed == before.as_ref() && before.as_ref() != Some(&now) => {}
                 (None, None) => {}
                 _ => follower.inbox.request_check(),
             }

@@ -12,6 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use nearkv::UnixMillis;
 use nearkv::metrics::Durations;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
@@ -290,8 +291,8 @@ impl ObjectStore for Paced {
         self.store.watch(selector)
     }
 
-    fn clock_skew_ms(&self) -> Option<i64> {
-        self.store.clock_skew_ms()
+    fn time(&self) -> Option<UnixMillis> {
+        self.store.time()
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use nearkv::{
+    UnixMillis,
     metrics::{Count, Durations},
     telemetry::SPANS,
 };
@@ -30,6 +31,8 @@ pub(crate) struct Counters {
     pub(crate) commits: Durations,
     pub(crate) conflicts: Count,
     pub(crate) records: Count,
+    /// Tasks of a KvNamespace that have panicked.
+    pub(crate) failures: Count,
     pub(crate) requests: [[Request; Verb::ALL.len()]; Lane::ALL.len()],
 }
 
@@ -39,6 +42,7 @@ impl Default for Counters {
             commits: Durations::new(&COMMIT_SECONDS),
             conflicts: Count::default(),
             records: Count::default(),
+            failures: Count::default(),
             requests: Lane::ALL.map(|_| Verb::ALL.map(|_| Request::default())),
         }
     }
@@ -187,7 +191,7 @@ impl ObjectStore for Counted {
         self.store.watch(selector)
     }
 
-    fn clock_skew_ms(&self) -> Option<i64> {
-        self.store.clock_skew_ms()
+    fn time(&self) -> Option<UnixMillis> {
+        self.store.time()
     }
 }

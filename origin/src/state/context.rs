@@ -13,7 +13,7 @@ use crate::{
     },
     metrics::counters::{Counted, Counters},
     settings::CHANGES_KEPT,
-    store::ObjectStore,
+    store::{ObjectStore, StoreClock},
     values::{CHUNK_CACHE_BYTES, ChunkCache},
 };
 
@@ -23,6 +23,7 @@ pub(crate) struct Context {
     pub(crate) store: Arc<dyn ObjectStore>,
     /// The same store, for writes that stand back for commits.
     pub(crate) upkeep_store: Arc<dyn ObjectStore>,
+    /// The store's time, where it has one.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<Random>,
     pub(crate) settings: Settings,
@@ -35,6 +36,7 @@ pub(crate) struct Context {
     pub(crate) budget: Arc<Budget>,
     /// Chunks of long values lately read.
     pub(crate) chunks: ChunkCache,
+    store_clock: Arc<StoreClock>,
     maintainer: watch::Sender<bool>,
 }
 
@@ -51,6 +53,7 @@ impl Context {
             let counted = Counted::new(Arc::clone(&store), Arc::clone(&counters), lane);
             Paced::new(counted, Arc::clone(&pace), lane)
         };
+        let store_clock = Arc::new(StoreClock::new(clock, Arc::clone(&store)));
         Self {
             upkeep_store: store_of(Lane::Maintenance),
             store: store_of(Lane::Commit),
@@ -60,7 +63,8 @@ impl Context {
             budget: Arc::new(Budget::new(settings.budget_bytes, settings.budget_objects)),
             chunks: ChunkCache::new(CHUNK_CACHE_BYTES),
             maintainer: watch::Sender::new(false),
-            clock,
+            clock: Arc::<StoreClock>::clone(&store_clock),
+            store_clock,
             random,
             settings,
         }
@@ -70,6 +74,11 @@ impl Context {
     pub(crate) fn announce(&self, namespace: &Namespace) {
         // Nobody listening is no loss: a listener starts by looking at everything.
         let _ = self.changes.send(namespace.clone());
+    }
+
+    /// How far this machine's clock is ahead of the store's, in milliseconds.
+    pub(crate) fn clock_skew_ms(&self) -> Option<i64> {
+        self.store_clock.skew_ms()
     }
 
     pub(crate) fn set_maintainer(&self, on: bool) {

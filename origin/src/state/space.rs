@@ -43,6 +43,8 @@ pub(crate) struct Space {
     pub(crate) writers: Writers,
     /// The snapshot is another one. For the upkeep.
     pub(crate) moved: Notify,
+    /// The same, for readers who wait for a newer state.
+    pub(crate) published: Notify,
     /// The configuration is another one. For the upkeep.
     pub(crate) reconfigured: Notify,
     /// Cancelled when the KvNamespace is gone or has another UID.
@@ -72,6 +74,7 @@ impl Space {
             tally: Tally::default(),
             writers: Writers::default(),
             moved: Notify::new(),
+            published: Notify::new(),
             reconfigured: Notify::new(),
             closed: CancellationToken::new(),
             context,
@@ -121,6 +124,7 @@ impl Space {
         self.view.store(Some(Arc::clone(&snapshot)));
         drop(standing);
         self.moved.notify_one();
+        self.published.notify_waiters();
         let moved = present.is_none_or(|present| {
             present.root.incarnation != snapshot.root.incarnation
                 || present.root.declared != snapshot.root.declared

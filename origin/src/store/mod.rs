@@ -4,21 +4,26 @@
 //! Names are `folder/name`. In a cluster a folder is a Kubernetes namespace and an object a ConfigMap; in
 //! development mode a sub-folder and a manifest; in tests a map with faults.
 
+mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod directory;
 mod error;
 mod object;
 mod rules;
+mod server_time;
 #[cfg(any(test, feature = "testing"))]
 pub mod simulated;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use nearkv::UnixMillis;
 
+pub(crate) use clock::StoreClock;
 pub use directory::{Directory, OpenError};
 pub use error::StoreError;
 pub use object::{Content, Draft, Label, Meta, Object, ObjectId, ObjectName, Owner, Selector, Token};
+pub use server_time::ServerTime;
 
 /// A place for named objects. All methods may be called by many tasks and processes at once.
 #[async_trait]
@@ -45,9 +50,9 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// between two resets' states; a newer state of an object is never followed by an older one for ever.
     fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent>;
 
-    /// How far this process's clock is ahead of the store's (behind, if negative), in milliseconds, by the
-    /// latest answer; `None` where the store has no clock of its own or has not answered yet.
-    fn clock_skew_ms(&self) -> Option<i64>;
+    /// The store's own time now, as its answers have shown it; `None` where the store has no clock of its own or has not
+    /// answered yet.
+    fn time(&self) -> Option<UnixMillis>;
 }
 
 /// What a watch reports.

@@ -1,11 +1,15 @@
 //! The engine over a simulated store: one test per invariant of design §6, with its name.
 
 mod behind;
+mod clocks;
 mod conformance;
 mod damage;
+mod deleted;
 mod economy;
+mod failures;
 mod invariants;
 mod ownership;
+mod proof;
 mod rig;
 mod room;
 mod writers;

@@ -60,7 +60,11 @@ pub(crate) struct Process {
 impl Process {
     /// Starts on `store`, without any KvNamespace.
     pub(crate) fn idle(store: &Simulated, seed: u64, settings: Settings) -> Self {
-        let clock: Arc<dyn Clock> = store.world().clock();
+        Self::on(store, store.world().clock(), seed, settings)
+    }
+
+    /// The same on a machine whose clock is `clock`.
+    pub(crate) fn on(store: &Simulated, clock: Arc<dyn Clock>, seed: u64, settings: Settings) -> Self {
         let random = Arc::new(Random::seeded(seed));
         let origin =
             Origin::new(Arc::new(store.clone()), Arc::new(Objects::default()), clock, random, settings);

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use nearkv::UnixMillis;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +15,6 @@ use crate::{
     format::{LABEL_NAMESPACE, Manifest},
     limits::budget::Purpose,
     parts::writer::PartWriter,
-    settings::SKEW_MOST,
     state::snapshot::Snapshot,
     store::{ObjectName, Selector, Token},
     upkeep::{Host, UpkeepError, checkpoint, keeper::Keeper},
@@ -139,13 +137,7 @@ impl Keeper {
 
     /// A checkpoint of all entries that takes over no page and no object of the manifest.
     async fn heal(self: &Arc<Self>, view: Arc<Snapshot>) -> Result<(), UpkeepError> {
-        let skew = self.space.context.store.clock_skew_ms().unwrap_or_default().unsigned_abs();
-        // With a clock that is off nothing is left out as expired.
-        let now = if Duration::from_millis(skew) > SKEW_MOST {
-            UnixMillis::default()
-        } else {
-            self.space.context.clock.now()
-        };
+        let now = self.space.context.clock.now();
         let part_writer = PartWriter { purpose: Purpose::Relief, ..self.space.part_writer() };
         let Manifest { checkpoint, expired_before, .. } = *view.manifest;
         let without_pages = Manifest { checkpoint, expired_before, ..Manifest::default() };

@@ -181,9 +181,9 @@ impl Upkeep {
     async fn checkpoint(&mut self, folds: &mut u64) -> Result<u64, UpkeepError> {
         let Some(snapshot) = self.host.snapshot() else { return Ok(0) };
         let base = self.manifest(&*snapshot).await?;
-        let (room, skew) = (self.part_writer.budget.room(), self.part_writer.store.clock_skew_ms());
+        let room = self.part_writer.budget.room();
         let (root, keys) = (snapshot.root(), snapshot.keys());
-        if !checkpoint::is_due(root, &base, keys, room, skew)
+        if !checkpoint::is_due(root, &base, keys, room)
             || !checkpoint::has_room(&self.part_writer.budget, root, &base, keys)
         {
             return Ok(0);

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use nearkv::{
-    Answer, Clock, DeleteOptions, Error, ExpirationRequest, GetOptions, Key, Kv, ListOptions, Lookup,
-    Mutation, PutOptions, Random, Reason, Value, Version,
+    Answer, DeleteOptions, Error, ExpirationRequest, GetOptions, Key, Kv, ListOptions, Lookup, Mutation,
+    PutOptions, Random, Reason, Value, Version,
 };
 use nearkv_origin::format::Record;
 use tokio::time::sleep;
@@ -110,11 +110,11 @@ impl Client {
                         return Err(format!("{body} was committed before it was asked for"));
                     }
                     let before = life.at(body.number - 1, &key);
-                    holds(condition.as_ref(), before, body, replica.clock.now(), start.time)
+                    holds(condition.as_ref(), before, body, self.sim.now(), start.time)
                 });
                 Ending::Done(Some(body))
             }
-            Some(Err(error)) => self.refused(replica, &start, &key, condition.as_ref(), &error),
+            Some(Err(error)) => self.refused(&start, &key, condition.as_ref(), &error),
         };
         self.written.push(Written { number, key, ending });
     }
@@ -132,14 +132,14 @@ impl Client {
             Some(Ok(Answer { state, .. })) => self.judge(replica, &start, &state, |_, life| {
                 let version = state.version;
                 if let Some((at, put)) = life.at(version.number, &key)
-                    && !ended(&put, replica.clock.now())
+                    && !ended(&put, self.sim.now())
                 {
                     return Err(format!("{key:?} is deleted at {version} and was there since {at}"));
                 }
                 fresh(&start, version, "a deletion")
             }),
             Some(Err(error)) => {
-                self.refused(replica, &start, &key, condition.as_ref(), &error);
+                self.refused(&start, &key, condition.as_ref(), &error);
             }
         }
     }

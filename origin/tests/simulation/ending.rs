@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use nearkv::{Clock, GetOptions, Kv, ListOptions, Lookup};
+use nearkv::{GetOptions, Kv, ListOptions, Lookup};
 use nearkv_origin::{
     format::{LABEL_PART, root_name},
     store::{
@@ -33,7 +33,6 @@ pub(crate) async fn settle(sim: &Arc<Sim>) -> Result<(), String> {
                 replica.store.set_faults(Faults::NONE);
                 replica.store.set_link(Link::Up);
                 replica.clock.set_skew_ms(0);
-                replica.store.set_clock_skew_ms(0);
                 replica.origin.set_maintainer(false);
             }
             None => sim.start(slot, Faults::NONE),
@@ -127,7 +126,7 @@ async fn agreement(sim: &Arc<Sim>) -> Result<(), String> {
             }
             (life.state(life.newest()), life.newest())
         };
-        let now = replica.clock.now();
+        let now = sim.now();
         let live =
             wanted.iter().filter(|(_, (_, put))| !put.expiration.is_some_and(|end| end.has_passed(now)));
         let live: Vec<_> = live.collect();

@@ -43,7 +43,6 @@ pub(crate) async fn strike(sim: Arc<Sim>) {
                 if let Some(replica) = sim.replica(slot) {
                     let skew = sim.random.below(10_000) as i64 - 5_000;
                     replica.clock.set_skew_ms(skew);
-                    replica.store.set_clock_skew_ms(skew);
                 }
             }
             85..93 if sim.plan.damage => damage(&sim),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nearkv::{Clock, Condition, Error, Key, Reason, State, UnixMillis, Version};
+use nearkv::{Condition, Error, Key, Reason, State, UnixMillis, Version};
 use nearkv_origin::format::Put;
 
 use crate::{
@@ -18,7 +18,7 @@ pub(crate) struct Start {
     pub(crate) incarnation: Option<String>,
     /// Its newest version.
     pub(crate) newest: u64,
-    /// The replica's clock.
+    /// The store's time.
     pub(crate) time: UnixMillis,
     /// The newest version that the replica has shown of each incarnation.
     pub(crate) shown: BTreeMap<String, u64>,
@@ -32,7 +32,7 @@ impl Client {
         Start {
             incarnation: newest.map(|(incarnation, _)| incarnation.to_owned()),
             newest: newest.map_or(0, |(_, life)| life.newest()),
-            time: replica.clock.now(),
+            time: self.sim.now(),
             shown: replica.shown.lock().clone(),
         }
     }
@@ -40,7 +40,6 @@ impl Client {
     /// How a refused write has ended.
     pub(crate) fn refused(
         &self,
-        replica: &Replica,
         start: &Start,
         key: &Key,
         condition: Option<&Condition>,
@@ -58,7 +57,7 @@ impl Client {
                 };
                 fresh(start, version, "a condition")?;
                 let there = life.at(version.number, key);
-                let (earlier, later) = (start.time, replica.clock.now());
+                let (earlier, later) = (start.time, self.sim.now());
                 let could_fail =
                     [earlier, later].into_iter().any(|time| !condition.holds(present(&there, version, time)));
                 if could_fail { Ok(()) } else { Err(format!("{condition:?} holds for {key:?} at {version}")) }
@@ -91,9 +90,8 @@ impl Client {
             if start.shown.get(&incarnation).is_some_and(|shown| *shown > version.number) {
                 return Err(format!("{who} has gone back to {version}"));
             }
-            // A clock that is set anew meanwhile has no order.
-            let in_order = start.time <= state.time && state.time <= replica.clock.now();
-            if !in_order && !self.sim.plan.skews {
+            let in_order = start.time <= state.time && state.time <= self.sim.now();
+            if !in_order {
                 return Err(format!("{who} judges expirations by {}, another clock's time", state.time));
             }
             more(ledger, life)

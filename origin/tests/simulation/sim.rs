@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use nearkv::{Clock, Error, Namespace, Random, VirtualClock};
+use nearkv::{Clock, Error, Namespace, Random, UnixMillis, VirtualClock};
 use nearkv_origin::{
     Birth, CacheConfig, Catalog, DeletionPolicy, NamespaceConfig, Origin, Quota, Settings,
     store::simulated::{Change, Faults, Simulated},
@@ -96,9 +96,14 @@ impl Sim {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The store's time, which is right by definition.
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.store.world().clock().now()
+    }
+
     pub(crate) fn say(&self, line: impl FnOnce() -> String) {
         if self.verbose {
-            let at = self.store.world().clock().now().0 - 1_800_000_000_000;
+            let at = self.now().0 - 1_800_000_000_000;
             println!("{:>9.3} {}", at as f64 / 1000.0, line());
         }
     }

@@ -42,6 +42,10 @@ impl Clock for ManualClock {
     fn now(&self) -> UnixMillis {
         UnixMillis(self.0.load(Ordering::SeqCst))
     }
+
+    fn steady(&self) -> Duration {
+        Duration::from_millis(self.now().0)
+    }
 }
 
 /// The reference model of a [`Kv`]. Everything happens at once and in one order.

@@ -22,7 +22,7 @@ use futures::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use nearkv::{Clock, Random};
+use nearkv::{Clock, Random, UnixMillis};
 use tokio::{
     select,
     sync::broadcast::{self, error::RecvError},
@@ -153,7 +153,7 @@ impl ObjectStore for Directory {
         stream::unfold(watch, |mut watch| async move { Some((watch.next().await, watch)) }).boxed()
     }
 
-    fn clock_skew_ms(&self) -> Option<i64> {
+    fn time(&self) -> Option<UnixMillis> {
         None
     }
 }

@@ -11,11 +11,20 @@ mod tests;
 mod watch;
 mod world;
 
-use std::{collections::VecDeque, ops::Range, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    ops::Range,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use nearkv::Random;
+use nearkv::{Clock, Random, UnixMillis};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, oneshot},
@@ -45,7 +54,8 @@ struct Process {
     link: Mutex<Link>,
     /// Wakes in the order of waiting, as a watch channel does not: a seed must tell one history.
     link_changed: Notify,
-    skew_ms: Mutex<Skew>,
+    /// Whether an answer has shown the store's time.
+    time_is_known: AtomicBool,
     counters: Mutex<Counters>,
 }
 
@@ -70,14 +80,6 @@ pub struct Counters {
     pub writes: u64,
     /// Size of the content in them.
     pub bytes_written: u64,
-}
-
-#[derive(Default)]
-struct Skew {
-    /// What the process's clock is ahead.
-    set: i64,
-    /// Whether an answer has shown it.
-    known: bool,
 }
 
 /// Why an outcome is unknown.
@@ -111,7 +113,7 @@ impl Simulated {
             orders: Mutex::new(VecDeque::new()),
             link: Mutex::new(Link::Up),
             link_changed: Notify::new(),
-            skew_ms: Mutex::new(Skew::default()),
+            time_is_known: AtomicBool::new(false),
             counters: Mutex::new(Counters::default()),
         }))
     }
@@ -136,11 +138,6 @@ impl Simulated {
     pub fn set_link(&self, link: Link) {
         *self.0.link.lock() = link;
         self.0.link_changed.notify_waiters();
-    }
-
-    /// From its next answer on the process sees its clock that far ahead of the store's.
-    pub fn set_clock_skew_ms(&self, skew: i64) {
-        self.0.skew_ms.lock().set = skew;
     }
 
     /// What this process has asked of the store so far.
@@ -175,7 +172,7 @@ impl Simulated {
             source: Arc::new(source),
         };
         let answer = received.map_err(unknown)?;
-        process.skew_ms.lock().known = true;
+        process.time_is_known.store(true, Ordering::Relaxed);
         answer
     }
 
@@ -259,8 +256,7 @@ impl ObjectStore for Simulated {
         watch::follow(Arc::clone(&self.0), selector.clone())
     }
 
-    fn clock_skew_ms(&self) -> Option<i64> {
-        let skew = self.0.skew_ms.lock();
-        skew.known.then_some(skew.set)
+    fn time(&self) -> Option<UnixMillis> {
+        self.0.time_is_known.load(Ordering::Relaxed).then(|| self.0.world.clock().now())
     }
 }

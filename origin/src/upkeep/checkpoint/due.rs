@@ -3,7 +3,6 @@
 use crate::{
     format::{Manifest, PART_BYTES, Root, sizes::Sizes},
     limits::budget::{Budget, Room},
-    settings::SKEW_MOST,
 };
 
 /// A log is due when it is this many times as large as the pages: then a checkpoint, which writes every page where the
@@ -17,16 +16,9 @@ const PAGES_PER_FREED: u64 = 4;
 /// Less than this is left alone, however small the pages are.
 const BYTES_LEAST: u64 = PART_BYTES as u64;
 
-/// Whether the log has outgrown the pages, by less where there is less `room`, and the clock can be trusted to say what
-/// has ended. `keys` are there now.
+/// Whether the log has outgrown the pages, by less where there is less `room`. `keys` are there now.
 #[must_use]
-pub(crate) fn is_due(
-    root: &Root,
-    manifest: &Manifest,
-    keys: u64,
-    room: Room,
-    clock_skew_ms: Option<i64>,
-) -> bool {
+pub(crate) fn is_due(root: &Root, manifest: &Manifest, keys: u64, room: Room) -> bool {
     let Sizes { log, pages, .. } = Sizes::of(root, manifest);
     let (outgrown, most) = match room {
         Room::Ample => (log, pages * LOG_PER_PAGES),
@@ -37,7 +29,6 @@ pub(crate) fn is_due(
         }
     };
     outgrown > most.max(BYTES_LEAST)
-        && clock_skew_ms.is_none_or(|skew| u128::from(skew.unsigned_abs()) <= SKEW_MOST.as_millis())
 }
 
 /// Whether there is room for the new pages. If not, so much is garbage that the collector has to come first, and to plan a
@@ -64,10 +55,10 @@ mod tests {
     use crate::format::{PageRef, SegmentRef, Sha};
 
     #[test]
-    fn a_checkpoint_is_due_when_the_log_outgrows_the_pages_and_the_clock_is_right() {
+    fn a_checkpoint_is_due_when_the_log_outgrows_the_pages() {
         let mut root = Root::empty("a/b".parse().unwrap(), Incarnation::mint(&Random::seeded(1)));
         let mut manifest = Manifest::default();
-        assert!(!is_due(&root, &manifest, 4, Room::Scarce, None));
+        assert!(!is_due(&root, &manifest, 4, Room::Scarce));
         let segment = |first| SegmentRef {
             segment: "log".into(),
             first,
@@ -76,11 +67,9 @@ mod tests {
             sha256: Sha::of(b""),
         };
         root.segments = vec![segment(1)];
-        assert!(!is_due(&root, &manifest, 4, Room::Scarce, None), "less than the least");
+        assert!(!is_due(&root, &manifest, 4, Room::Scarce), "less than the least");
         root.segments.push(segment(2));
-        assert!(is_due(&root, &manifest, 4, Room::Ample, None));
-        assert!(is_due(&root, &manifest, 4, Room::Ample, Some(-2000)));
-        assert!(!is_due(&root, &manifest, 4, Room::Ample, Some(2001)), "the clock is off");
+        assert!(is_due(&root, &manifest, 4, Room::Ample));
         let page = PageRef {
             page: "page".into(),
             from: None,
@@ -91,10 +80,10 @@ mod tests {
         };
         manifest.pages =
             manifest.pages.rebuilt(vec![page], &mut String::new, &str::to_owned, &mut Vec::new());
-        assert!(is_due(&root, &manifest, 4, Room::Short, None), "more than the pages, and little room");
-        assert!(!is_due(&root, &manifest, 4, Room::Ample, None), "less than twice the pages, and room");
+        assert!(is_due(&root, &manifest, 4, Room::Short), "more than the pages, and little room");
+        assert!(!is_due(&root, &manifest, 4, Room::Ample), "less than twice the pages, and room");
         root.segments.extend([segment(3), segment(4)]);
-        assert!(is_due(&root, &manifest, 4, Room::Ample, None), "more than twice the pages");
+        assert!(is_due(&root, &manifest, 4, Room::Ample), "more than twice the pages");
     }
 
     #[test]
@@ -115,9 +104,9 @@ mod tests {
             &str::to_owned,
             &mut Vec::new(),
         );
-        assert!(!is_due(&root, &manifest, 600, Room::Scarce, None), "a quarter");
-        assert!(is_due(&root, &manifest, 590, Room::Scarce, None));
-        assert!(!is_due(&root, &manifest, 0, Room::Short, None), "it is not needed");
-        assert!(!is_due(&root, &manifest, 900, Room::Scarce, None), "there are more than before");
+        assert!(!is_due(&root, &manifest, 600, Room::Scarce), "a quarter");
+        assert!(is_due(&root, &manifest, 590, Room::Scarce));
+        assert!(!is_due(&root, &manifest, 0, Room::Short), "it is not needed");
+        assert!(!is_due(&root, &manifest, 900, Room::Scarce), "there are more than before");
     }
 }
