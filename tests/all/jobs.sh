@@ -37,6 +37,7 @@ start() {
 reap() {
   local name=$1
   [[ -n ${pid_of[$name]-} ]] || return 0
+  [[ -e $results/$name.end ]] || printf '...   waiting for %s, see %s\n' "$name" "$results/$name.log"
   wait "${pid_of[$name]}" || true
   report "$name"
 }

@@ -8,7 +8,6 @@ all_assets=(control-plane node clients "${of_python[@]}")
 # assets_of SUITE: what it uses of them.
 assets_of() {
   case $1 in
-    formatting | lints | release | unit | doc | documents) ;;
     dependencies) echo cargo-deny ;;
     chart) echo node kubernetes-validate ;;
     clients) echo control-plane clients ;;

@@ -3,20 +3,24 @@
 # The checks, then the tests inside of the crates, then the test targets that cargo knows.
 checks=(formatting lints dependencies release)
 
-# find_suites: sets `suites`, `target`, and `kind_of`: `check`, `rust` (needs Rust only) or `cluster` (starts more).
+# Targets of the end-to-end tests that start no control plane: they run while it is built.
+without_cluster=(command dev dev_conformance documents fuzz kubectl_kv snapshots)
+
+# find_suites: sets `suites`, `target`, and `kind_of`: `check`, `rust` (starts nothing that Go builds) or `cluster`.
 find_suites() {
   local metadata name path targets
   metadata=$(cargo metadata --no-deps --format-version 1 --locked --offline)
   target=$(sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p' <<<"$metadata")
   asset_program=$target/debug/nearkv-test-assets
-  declare -gA kind_of=([unit]=rust [doc]=rust)
+  declare -gA kind_of=([unit]=rust [doc]=rust [real_cluster]=cluster)
   for name in "${checks[@]}"; do kind_of[$name]=check; done
   targets=$(grep -o '"kind":\["test"\],"crate_types":\["bin"\],"name":"[^"]*","src_path":"[^"]*"' <<<"$metadata" |
     sed 's/.*"name":"\([^"]*\)","src_path":"\([^"]*\)"/\1 \2/' | sort)
   # Pods are mostly waited for: first, so that another suite has the cores meanwhile.
   suites=("${checks[@]}" real_cluster unit doc)
   while read -r name path; do
-    if [[ $path == "$PWD"/tests/tests/* ]]; then kind_of[$name]=cluster; else kind_of[$name]=rust; fi
+    kind_of[$name]=rust
+    if [[ $path == "$PWD"/tests/tests/* ]] && ! is_in "$name" "${without_cluster[@]}"; then kind_of[$name]=cluster; fi
     is_in "$name" "${suites[@]}" || suites+=("$name")
   done <<<"$targets"
 }
