@@ -32,8 +32,8 @@ stop() {
   exit 2
 }
 
-if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501)); then
-  stop "bash is $BASH_VERSION: install bash 5.1 or newer"
+if ((BASH_VERSINFO[0] < 5)); then
+  stop "bash is $BASH_VERSION: install bash 5.0 or newer"
 fi
 . tests/all/needs.sh
 . tests/all/suites.sh

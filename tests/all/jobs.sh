@@ -44,7 +44,7 @@ reap() {
 
 # run N NAME...: the commands of these, N at once, in this order; returns when all have ended.
 run() {
-  local at_once=$1 name pid running=()
+  local at_once=$1 name running=()
   shift
   for name; do
     if ((${#running[@]} == at_once)); then reap_first "${running[@]}"; fi
@@ -56,12 +56,12 @@ run() {
 
 # reap_first NAME...: waits until one of them has ended, reports it, and takes it off the caller's `running`.
 reap_first() {
-  local name pid pids=()
+  local name pids=()
   for name; do pids+=("${pid_of[$name]}"); done
-  wait -n -p pid "${pids[@]}" || true
+  wait -n "${pids[@]}" || true
   running=()
   for name; do
-    if [[ ${pid_of[$name]} == "$pid" ]]; then report "$name"; else running+=("$name"); fi
+    if kill -0 "${pid_of[$name]}" 2>/dev/null; then running+=("$name"); else report "$name"; fi
   done
 }
 

@@ -21,6 +21,7 @@ assets_of() {
 programs_of() {
   case $1 in
     observability) echo prometheus:prometheus promtool:prometheus jq:jq ;;
+    documents) echo git:git ;;
     kubectl_kv | tour) echo curl:curl ;;
   esac
 }
