@@ -11,20 +11,7 @@ node=$(cd "$2" && pwd)
 control_plane=$(cd "$3" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 
-if [ "$(id -u)" -ne 0 ]; then
-  echo "a node needs root: namespaces, mounts and cgroups are its own, but only root may make them" >&2
-  exit 1
-fi
-for tool in unshare runc nft iptables ipset ip conntrack mount; do
-  if ! PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null; then
-    echo "a node needs $tool: apt-get install util-linux runc nftables iptables ipset conntrack iproute2 (Debian's names)" >&2
-    exit 1
-  fi
-done
-if ! grep -q '^[0-9]*:memory:' /proc/self/cgroup; then
-  echo "a node needs cgroup v1 hierarchies, which this machine does not have" >&2
-  exit 1
-fi
+sh "$here/check.sh"
 
 # In each hierarchy a group below our own, named after this process, which becomes `unshare`; those of processes that
 # are gone are removed by whoever comes next.

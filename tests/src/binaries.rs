@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use nearkv_test_assets::{Build, say};
+
 use crate::error::{HarnessError, Result};
-use crate::folders::Build;
-use crate::lock::say;
 
 /// Cargo sets these for the process it runs. A build script that reads one of them would be run
 /// anew by a cargo that inherits it, and everything after it compiled again.

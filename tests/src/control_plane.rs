@@ -8,9 +8,9 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nearkv_test_assets::Assets;
 use tokio::sync::OnceCell;
 
-use crate::assets::Assets;
 use crate::error::{HarnessError, Result};
 use crate::folders::new_folder;
 use crate::kubeconfig::{Kubeconfig, client_of};

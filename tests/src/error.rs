@@ -30,6 +30,9 @@ pub enum HarnessError {
     /// An answer that makes no sense here; the text says which.
     #[error("{0}")]
     Unexpected(String),
+    /// Something that the tests start could not be built, installed or found.
+    #[error(transparent)]
+    Assets(#[from] nearkv_test_assets::AssetError),
     /// A condition that did not come true in time.
     #[error("not within {limit:?}: {awaited}; last seen: {seen}")]
     NotSeen {

@@ -3,7 +3,6 @@
 //! A test asks for [`ControlPlane::shared`], a [`TestNamespace`] in it, and the [`nearkv`] processes it
 //! needs; everything is on free loopback ports, in folders of its own, and gone afterwards.
 
-pub mod assets;
 pub mod authority;
 pub mod bench;
 pub mod binaries;
@@ -19,7 +18,6 @@ pub mod kubectl;
 pub mod kv;
 pub mod ledger;
 pub mod load;
-mod lock;
 pub mod memory;
 pub mod metrics;
 pub mod namespace;

@@ -1,26 +1,16 @@
 //! schemathesis, which asks a server everything that its OpenAPI document allows and forbids, and judges the answers by
-//! that document. Installed once, in pinned versions, into a virtual environment of Python's in cargo's target folder.
+//! that document.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use nearkv_test_assets::SCHEMATHESIS;
 
 use crate::error::{HarnessError, Result};
-use crate::folders::{Build, new_folder};
-use crate::lock::{lock, say};
+use crate::folders::new_folder;
 use crate::process::Program;
 
-/// What is pinned, and how the server is asked.
+/// How the server is asked.
 pub const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemathesis");
-
-/// The copy of the pinned versions that says which are installed.
-const INSTALLED: &str = "installed-requirements.txt";
-
-/// Pythons to look for, the first that will do is taken.
-const PYTHONS: [&str; 2] = ["python3.11", "python3"];
-
-/// Fails where Python is older than schemathesis wants it, or cannot make virtual environments.
-const WILL_DO: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
 
 /// What a run needs besides its time budget: its start, and the failure it shrinks at the end.
 const GRACE: Duration = Duration::from_secs(120);
@@ -44,7 +34,7 @@ pub struct Fuzzing<'a> {
 /// # Errors
 /// With everything that it printed, when an answer is not as the document says, or hardly anything was asked.
 pub async fn fuzz(name: &str, fuzzing: &Fuzzing<'_>) -> Result<String> {
-    let executable = tokio::task::block_in_place(install)?;
+    let executable = tokio::task::block_in_place(|| SCHEMATHESIS.program())?;
     // It and Hypothesis keep caches where they are started.
     let folder = new_folder(name)?;
     let mut process = Program::new(name, executable)
@@ -72,57 +62,6 @@ pub async fn fuzz(name: &str, fuzzing: &Fuzzing<'_>) -> Result<String> {
 fn asked(printed: &str) -> Option<u32> {
     let (before, _) = printed.rsplit_once(" generated, ")?;
     before.rsplit(char::is_whitespace).next()?.parse().ok()
-}
-
-/// The executable; installed first, where what is pinned is not there.
-fn install() -> Result<PathBuf> {
-    let pinned = Path::new(FOLDER).join("requirements.txt");
-    let wanted = std::fs::read(&pinned).map_err(HarnessError::io("read", &pinned))?;
-    let target = Build::of_this_process()?.target;
-    let environment = target.join("schemathesis");
-    let installed = environment.join(INSTALLED);
-    let executable = environment.join("bin/schemathesis");
-    let _guard = lock(&target.join("schemathesis.lock"), "it installs schemathesis", say)?;
-    if std::fs::read(&installed).is_ok_and(|there| there == wanted) {
-        return Ok(executable);
-    }
-    say("installing schemathesis (pip install), once: about half a minute");
-    let started = Instant::now();
-    run(Command::new(python()?).args(["-m", "venv", "--clear"]).arg(&environment))?;
-    let pip =
-        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"];
-    run(Command::new(environment.join("bin/python")).args(pip).arg(&pinned))?;
-    // Last, so that what was broken off is not taken for installed.
-    std::fs::write(&installed, wanted).map_err(HarnessError::io("write", &installed))?;
-    say(&format!("installed schemathesis in {} s", started.elapsed().as_secs()));
-    Ok(executable)
-}
-
-fn python() -> Result<&'static str> {
-    let will_do = |python: &&str| {
-        let mut command = Command::new(python);
-        command.args(["-c", WILL_DO]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    PYTHONS.into_iter().find(will_do).ok_or_else(|| {
-        let text = "the test with schemathesis needs Python 3.10 or newer with its module venv: install python3-venv";
-        HarnessError::Missing(text.to_owned())
-    })
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let described = format!("{command:?}");
-    let output = command.stdin(Stdio::null()).output().map_err(|source| HarnessError::Io {
-        action: "run",
-        object: described.clone(),
-        source,
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let stderr =
-        format!("{}\n{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
-    Err(HarnessError::Command { command: described, status: output.status, stderr })
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@
 
 use std::path::Path;
 
+use nearkv_test_assets::CLIENTS;
 use nearkv_tests::binaries::Binaries;
 use nearkv_tests::folders::new_folder;
 use nearkv_tests::nearkv::Dev;
-use nearkv_tests::node::{CONFORMANCE, run_tests};
+use nearkv_tests::node::run_tests;
 use nearkv_tests::{Scenario, eventually};
 
 /// workerd's binding in a Worker; wrangler and the SDK; and what all of them make of the same keys.
@@ -19,7 +20,7 @@ const PATTERNS: [&str; 2] = ["binding/*.test.js", "rest/*.test.js"];
 const ROOM: [&str; 4] = ["--pace-bytes-per-second", "16Mi", "--budget-bytes", "1Gi"];
 
 fn namespaces() -> String {
-    std::fs::read_to_string(Path::new(CONFORMANCE).join("namespaces.yaml")).unwrap()
+    std::fs::read_to_string(Path::new(CLIENTS).join("namespaces.yaml")).unwrap()
 }
 
 async fn run(name: &str, edge: &str, account: &str) {
@@ -33,7 +34,7 @@ async fn run(name: &str, edge: &str, account: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn unmodified_clients_of_workers_kv_work_against_the_development_mode() {
     let folder = new_folder("clients").unwrap();
-    let manifest = Path::new(CONFORMANCE).join("namespaces.yaml");
+    let manifest = Path::new(CLIENTS).join("namespaces.yaml");
     let dev = Dev::start("clients-dev", &folder.join("data"), &[&manifest], &["london"], &[]).await.unwrap();
     run("clients-of-dev", dev.region("london").unwrap(), "default").await;
 }

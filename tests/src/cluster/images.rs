@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use crate::assets::Assets;
+use nearkv_test_assets::{Assets, Build, say};
+
 use crate::binaries::Binaries;
 use crate::error::{HarnessError, Result};
-use crate::folders::{Build, create_folder};
-use crate::lock::say;
+use crate::folders::create_folder;
 
 /// The environment variable that names a folder with nearkv's images, made by `nearkv-images --tag test`.
 pub const IMAGES_VARIABLE: &str = "NEARKV_TEST_IMAGES";

@@ -11,7 +11,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::assets::{Assets, NODE};
+use nearkv_test_assets::{Assets, NODE};
+
 use crate::error::{HarnessError, Result};
 use crate::folders::{create_folder, new_folder};
 use crate::kubeconfig::{Kubeconfig, client_of};

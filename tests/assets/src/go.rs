@@ -1,6 +1,6 @@
 //! Finds the binaries of a Kubernetes control plane, and those of a node, and builds them once where there are none.
 //!
-//! An environment variable names a folder of them. Without it they are built with Go, from modules beside this crate,
+//! An environment variable names a folder of them. Without it they are built with Go, from the modules in `tests/controlplane` and `tests/node`,
 //! into a folder of cargo's target folder that is named after the content of what decides the build, so that a changed
 //! version is another folder.
 
@@ -11,8 +11,9 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{HarnessError, Result};
-use crate::folders::{Build, create_folder};
+use crate::TESTS;
+use crate::build::Build;
+use crate::error::{AssetError, Result};
 use crate::lock::{lock, say};
 
 /// What is built, from what.
@@ -93,7 +94,7 @@ impl Assets {
         if let Some(folder) = std::env::var_os(recipe.variable) {
             return Assets::given(recipe, PathBuf::from(folder));
         }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = Path::new(TESTS);
         Assets::built(recipe, root, &Build::of_this_process()?.target.join(recipe.cache), say)
     }
 
@@ -113,7 +114,7 @@ impl Assets {
         if lacking.is_empty() {
             return Ok(Assets { folder });
         }
-        Err(HarnessError::Missing(format!(
+        Err(AssetError::Missing(format!(
             "{} is {}, where there is no {}: put it there, or unset the variable to have all built",
             recipe.variable,
             folder.display(),
@@ -133,7 +134,7 @@ impl Assets {
             // Only a finished build gets the name under which it is looked for.
             let unfinished = folder.with_extension("unfinished");
             build(recipe, root, &unfinished, report)?;
-            std::fs::rename(&unfinished, &folder).map_err(HarnessError::io("rename", &unfinished))?;
+            std::fs::rename(&unfinished, &folder).map_err(AssetError::io("rename", &unfinished))?;
         }
         Ok(Assets { folder })
     }
@@ -151,16 +152,20 @@ fn fingerprint(recipe: &Recipe, root: &Path) -> Result<String> {
         }
     }
     for file in files {
-        let content = std::fs::read(&file).map_err(HarnessError::io("read", &file))?;
+        let content = std::fs::read(&file).map_err(AssetError::io("read", &file))?;
         hash.update((content.len() as u64).to_le_bytes());
         hash.update(content);
     }
     Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
+fn create_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(AssetError::io("create the folder", folder))
+}
+
 fn build(recipe: &Recipe, root: &Path, folder: &Path, report: fn(&str)) -> Result<()> {
     if Command::new("go").arg("version").stdout(Stdio::null()).status().is_err() {
-        return Err(HarnessError::Missing(format!(
+        return Err(AssetError::Missing(format!(
             "the tests need {}: install Go 1.26 and they build it, or set {} to a folder with {}",
             recipe.what,
             recipe.variable,
@@ -176,7 +181,7 @@ fn build(recipe: &Recipe, root: &Path, folder: &Path, report: fn(&str)) -> Resul
     create_folder(folder)?;
     // A file: the output of a build of minutes is worth looking at while it runs.
     let log = folder.with_extension("log");
-    let output = File::create(&log).map_err(HarnessError::io("create the log", &log))?;
+    let output = File::create(&log).map_err(AssetError::io("create the log", &log))?;
     let script = root.join(recipe.script);
     let status = Command::new("sh")
         .arg(&script)
@@ -185,12 +190,12 @@ fn build(recipe: &Recipe, root: &Path, folder: &Path, report: fn(&str)) -> Resul
         .stdout(Stdio::null())
         .stderr(output)
         .status()
-        .map_err(HarnessError::io("run", &script))?;
+        .map_err(AssetError::io("run", &script))?;
     if !status.success() {
-        return Err(HarnessError::Command {
+        return Err(AssetError::Command {
             command: format!("{} {}", script.display(), folder.display()),
             status,
-            stderr: std::fs::read_to_string(&log).unwrap_or_default(),
+            output: std::fs::read_to_string(&log).unwrap_or_default(),
         });
     }
     report(&format!("built {} in {} s", recipe.what, started.elapsed().as_secs()));
@@ -268,7 +273,7 @@ mod tests {
     #[test]
     fn every_file_that_decides_a_build_exists() {
         for recipe in [CONTROL_PLANE, NODE] {
-            fingerprint(&recipe, Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+            fingerprint(&recipe, Path::new(TESTS)).unwrap();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::Path;
 
-use crate::error::{HarnessError, Result};
+use crate::error::{AssetError, Result};
 
 /// Waits for the lock `file`, and tells `report` when somebody else holds it.
 /// It is released when the returned file is dropped, or by the kernel when the process ends.
@@ -14,21 +14,21 @@ pub(crate) fn lock(file: &Path, waiting_for: &str, report: fn(&str)) -> Result<F
         .truncate(false)
         .write(true)
         .open(file)
-        .map_err(HarnessError::io("open the lock", file))?;
+        .map_err(AssetError::io("open the lock", file))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
             report(&format!("waiting for another process: {waiting_for}"));
-            lock.lock().map_err(HarnessError::io("lock", file))?;
+            lock.lock().map_err(AssetError::io("lock", file))?;
             Ok(lock)
         }
-        Err(TryLockError::Error(source)) => Err(HarnessError::io("lock", file)(source)),
+        Err(TryLockError::Error(source)) => Err(AssetError::io("lock", file)(source)),
     }
 }
 
 /// Writes a line to the real standard error, past the test runner, which keeps what tests print
 /// until they fail: a build of minutes has to be seen while it runs.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     // Nobody reads it: nothing to do about that.
     let _ = std::io::stderr().write_all(format!("nearkv-tests: {line}\n").as_bytes());
 }
