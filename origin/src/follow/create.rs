@@ -12,7 +12,7 @@ use crate::{
     format::{Drafter, Root, root_name},
     limits::budget::Purpose,
     parts::{
-        pages::{self, PageEntry},
+        pages::{self, LostPages, PageEntry},
         writer::PartWriter,
     },
     state::snapshot::Snapshot,
@@ -105,7 +105,7 @@ impl Follower {
             let known = of.entries.iter().filter(|slot| of.damage_of(&slot.put.key).is_none());
             let entries: Vec<_> = known.map(entry).collect();
             let entries = entries.iter().map(|(version, put)| PageEntry { version: *version, put });
-            pages::plan(&[], entries, expired_before)
+            pages::plan(&[], &LostPages::new(), entries, expired_before)
         });
         let planned = planned.await.map_err(|error| unreachable("plan the pages").with_source(error))?;
         let (pages, drafts): (Vec<_>, Vec<_>) =

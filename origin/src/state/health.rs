@@ -39,6 +39,21 @@ impl Space {
         }
     }
 
+    /// The state in memory is what a readable root says: whole, or not.
+    pub(crate) fn assess(&self, snapshot: &Snapshot) {
+        let mut open = snapshot.open_damage();
+        self.set_health(match open.next() {
+            None => Health::Ready,
+            Some(first) => {
+                let detail = match open.count() {
+                    0 => first.detail.clone(),
+                    more => format!("{}, and {more} more", first.detail),
+                };
+                Health::PartDamaged { detail }
+            }
+        });
+    }
+
     /// A first look has been taken, whatever it showed.
     pub(crate) fn settle(&self) {
         self.standing.lock().settled = true;

@@ -2,6 +2,7 @@
 //! trusted. Readers are answered from here.
 
 pub(crate) mod context;
+pub(crate) mod damage;
 pub(crate) mod entries;
 pub(crate) mod health;
 pub(crate) mod read;

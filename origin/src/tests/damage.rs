@@ -146,7 +146,7 @@ async fn invariant_7_a_strangers_object_is_left_alone() {
 }
 
 /// Enough writes for segments, a manifest and pages.
-async fn fill(process: &Process) {
+pub(super) async fn fill(process: &Process) {
     process.origin.set_maintainer(true);
     for round in 0..30 {
         let puts = (0..50).map(|n| {
@@ -160,7 +160,7 @@ async fn fill(process: &Process) {
 }
 
 /// What the root reaches of a part.
-fn reached(process: &Process, part: &str) -> Vec<ObjectName> {
+pub(super) fn reached(process: &Process, part: &str) -> Vec<ObjectName> {
     let view = process.origin.instance(&settings()).unwrap().space.view().unwrap();
     let (root, manifest) = (&view.root, &view.manifest);
     let names: Vec<&String> = match part {
@@ -172,7 +172,7 @@ fn reached(process: &Process, part: &str) -> Vec<ObjectName> {
 }
 
 /// A process that finds its first page altered.
-async fn with_a_damaged_page(store: &Simulated) -> (Process, ObjectName) {
+pub(super) async fn with_a_damaged_page(store: &Simulated) -> (Process, ObjectName) {
     let process = Process::start(store, 1).await;
     fill(&process).await;
     let page = reached(&process, "page").remove(0);

@@ -4,6 +4,7 @@ mod behind;
 mod clocks;
 mod conformance;
 mod damage;
+mod damage_stays;
 mod deleted;
 mod economy;
 mod failures;
