@@ -258,10 +258,11 @@ impl Committer {
             manifest: next.manifest,
             damage,
         };
-        self.space.publish(Arc::new(snapshot), false);
+        let published = self.space.publish(Arc::new(snapshot), false);
         self.space.prove(sent);
-        if matches!(self.space.health(), Health::StoreRefused { .. }) {
-            self.space.set_health(Health::Ready);
+        // The store takes what it is given, and what was lost may have been written again.
+        if matches!(self.space.health(), Health::StoreRefused { .. } | Health::PartDamaged { .. }) {
+            self.space.assess(&published);
         }
     }
 

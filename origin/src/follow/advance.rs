@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use nearkv::Key;
+use tokio::time::Instant;
 
 use crate::{
     follow::follower::Follower,
@@ -53,7 +54,8 @@ impl Losses {
     ) -> Result<T, LoadError> {
         match read {
             Err(error) if error.is_damage() && self.policy == Loss::LeavesOpen => {
-                self.add(Damage { lost, detail: error.to_string(), through: Some(through) });
+                let since = Instant::now();
+                self.add(Damage { lost, detail: error.to_string(), through: Some(through), since });
                 Ok(T::default())
             }
             read => read,
@@ -133,11 +135,12 @@ fn without_manifest(old: Option<&Snapshot>, root: &Root, lost: Lost, detail: Str
                 old.damage.iter().filter(|damage| damage.lost != lost).cloned().collect();
             let known = old.damage.iter().find(|damage| damage.lost == lost);
             let through = known.and_then(|damage| damage.through);
-            damage.push(Damage { lost, detail, through });
+            let since = known.map_or_else(Instant::now, |damage| damage.since);
+            damage.push(Damage { lost, detail, through, since });
             Start { entries: old.entries.clone(), have: old.root.version, damage }
         }
         _ => {
-            let damage = vec![Damage { lost, detail, through: Some(behind) }];
+            let damage = vec![Damage { lost, detail, through: Some(behind), since: Instant::now() }];
             Start { entries: Entries::default(), have: behind, damage }
         }
     }

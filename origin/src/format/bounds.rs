@@ -1,5 +1,5 @@
 //! Between which keys the records of a segment are: what becomes uncertain when the segment is lost. The bounds of the
-//! segments that an object names stand in a data field beside its references (`beside.rs`, decision 12).
+//! segments that an object names stand in a data field beside its references (`beside.rs`, decision 13).
 
 use std::collections::BTreeMap;
 

@@ -188,6 +188,14 @@ impl Root {
         }
     }
 
+    /// The version that a root's content states, be the rest of it damaged. To be believed of nothing but that something was
+    /// there.
+    #[must_use]
+    pub fn stated(content: &Content) -> Option<Version> {
+        let wire: Wire = serde_json::from_str(content.text.get(FIELD_ROOT)?).ok()?;
+        Some(Version::new(wire.incarnation, wire.version))
+    }
+
     /// Reads an object's content, and believes it only if digest, format and sequence are right.
     ///
     /// # Errors

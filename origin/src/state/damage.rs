@@ -2,6 +2,7 @@
 //! for as long as the root names the lost object, so that it reads nothing of it anew and everything else goes on.
 
 use nearkv::{Key, Prefix};
+use tokio::time::Instant;
 
 use crate::format::{Manifest, ManifestRef, PageRef, Root, SegmentRef};
 
@@ -15,6 +16,8 @@ pub(crate) struct Damage {
     /// What it said of its keys up to this version is not known; later records are whole. `None` where memory knows all
     /// that it said.
     pub(crate) through: Option<u64>,
+    /// Since when this process knows of it.
+    pub(crate) since: Instant,
 }
 
 /// The reference to a lost part.
@@ -142,14 +145,14 @@ mod tests {
             sha256: Sha::of(b""),
         };
         let lost = Lost::Page(page, until.map(key));
-        Damage { lost, detail: String::new(), through: Some(7) }
+        Damage { lost, detail: String::new(), through: Some(7), since: Instant::now() }
     }
 
     fn segment(keys: Option<[&str; 2]>) -> Damage {
         let keys = keys.and_then(|keys| KeyBounds::of(&keys.map(key)));
         let (segment, sha256) = ("s".to_owned(), Sha::of(b""));
         let lost = Lost::Segment(SegmentRef { segment, first: 3, records: 5, bytes: 9, sha256, keys });
-        Damage { lost, detail: String::new(), through: Some(7) }
+        Damage { lost, detail: String::new(), through: Some(7), since: Instant::now() }
     }
 
     #[test]

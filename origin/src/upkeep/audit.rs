@@ -35,6 +35,15 @@ impl Keeper {
             tokio::select! {
                 () = end.cancelled() => return,
                 () = sleep(AUDIT_EVERY + self.space.context.random.jitter(AUDIT_EVERY / 4)) => {}
+                // A read has met a value that is not whole.
+                () = self.space.values.doubted.notified() => {
+                    let outcome = tokio::select! {
+                        () = end.cancelled() => return,
+                        outcome = self.look_at_values() => outcome,
+                    };
+                    self.say(outcome);
+                    continue;
+                }
             }
             let round = async {
                 match self.space.health() {
@@ -52,10 +61,14 @@ impl Keeper {
                 () = end.cancelled() => return,
                 outcome = round => outcome,
             };
-            if let Err(error) = outcome {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(namespace = %self.space.namespace, error, "the parts could not be audited");
-            }
+            self.say(outcome);
+        }
+    }
+
+    fn say(&self, outcome: Result<(), UpkeepError>) {
+        if let Err(error) = outcome {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(namespace = %self.space.namespace, error, "the parts could not be audited");
         }
     }
 
@@ -84,7 +97,9 @@ impl Keeper {
         // What was altered before this process has seen it first.
         let doubted = std::mem::take(&mut *self.doubted.lock());
         suspects.extend(doubted.into_iter().filter(|name| !known.contains(name)));
+        self.doubt_values(&view, |name| !changed(name));
         *seen = listed;
+        self.look_at_values().await?;
         if suspects.is_empty() {
             return Ok(());
         }
