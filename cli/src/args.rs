@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use nearkv_edge_cache::{RegionName, RegionNameError};
@@ -28,8 +29,8 @@ pub enum Command {
     Kv(Box<KvCommand>),
     /// Run nearkv on this machine, without a cluster: the origin, and an edge per region.
     Dev(DevArgs),
-    /// Ask the operator to write a KvNamespace's root anew from memory, where it is missing or damaged. In development
-    /// mode, set the annotation nearkv.dev/repair in the manifest.
+    /// Have the operator write a KvNamespace's root anew, where it is missing or damaged or a part of the data is lost. In
+    /// development mode, set the annotation nearkv.dev/repair in the manifest; a value with the word accept-loss drops keys.
     Repair(RepairArgs),
 }
 
@@ -73,9 +74,22 @@ pub struct RepairArgs {
     /// The KvNamespace.
     pub name: String,
 
+    /// Drop the keys whose entries are lost or not known for certain. Without it a repair that would drop keys only says how
+    /// many.
+    #[arg(long)]
+    pub accept_loss: bool,
+
+    /// Seconds to wait for the operator to say what came of it.
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    pub timeout: Duration,
+
     /// Which cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
 }
 
 /// An address of this machine that other machines cannot reach.

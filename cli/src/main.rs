@@ -27,7 +27,7 @@ async fn main() {
             Ok(shutdown) => dev::run(args, shutdown).await.map_err(failed),
             Err(error) => Err(Failure::new(Exit::Failure, format!("failed to listen for signals: {error}"))),
         },
-        Command::Repair(args) => repair::run(args).await.map_err(failed),
+        Command::Repair(args) => repair::run(args).await,
         // Dropped where it stands, it takes its half-written files with it.
         Command::Kv(command) => tokio::select! {
             result = commands::run(*command) => result,

@@ -78,6 +78,24 @@ pub enum Birth {
     Past,
 }
 
+/// What a repair does if it would have to drop keys whose entries are not known for certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLoss {
+    /// Nothing: it says how many there are.
+    Refuse,
+    /// Drops them.
+    Accept,
+}
+
+/// What came of a repair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// The data are sound, at this version.
+    Done(Version),
+    /// Nothing was written, since keys would be dropped: how many, why, and what to do.
+    WouldDrop(String),
+}
+
 /// The declared entries of one generation of a KvNamespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declaration {

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Birth, Catalog, Declaration, DeclareOutcome, NamespaceConfig, Report, Settings,
+    Birth, Catalog, Declaration, DeclareOutcome, NamespaceConfig, OnLoss, Repair, Report, Settings,
     ended::Ended,
     follow::{
         follower::Follower,
@@ -164,12 +164,15 @@ impl Origin {
         self.known(namespace)?.committer.declare(declaration).await
     }
 
-    /// Writes the root anew from memory, with a new incarnation, where it is missing or damaged.
+    /// Writes the root anew, with a new incarnation, where it is missing or damaged or a part is lost: upon the root that is
+    /// there, as far as it can be read, and from memory. Waits up to a minute before it drops anything, so that another
+    /// replica can write again what it still holds.
     ///
     /// # Errors
-    /// `unavailable` (503) if memory holds no complete state; the failures of a write.
-    pub async fn repair(&self, namespace: &Namespace) -> Result<Version, Error> {
-        self.known(namespace)?.follower.repair().await
+    /// `unavailable` (503) if memory holds no state; `namespace-damaged` (503) if the root is another's; the failures of a
+    /// write.
+    pub async fn repair(&self, namespace: &Namespace, on_loss: OnLoss) -> Result<Repair, Error> {
+        self.known(namespace)?.follower.repair(on_loss).await
     }
 
     /// The state of a configured KvNamespace's data.

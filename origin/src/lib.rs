@@ -43,7 +43,7 @@ mod values;
 
 pub use config::{
     Birth, CacheConfig, Catalog, DEFAULT_MIN_TTL, Declaration, DeclareOutcome, DeclaredEntry, DeletionPolicy,
-    Health, NamespaceConfig, Quota, Report,
+    Health, NamespaceConfig, OnLoss, Quota, Repair, Report,
 };
 pub use engine::Origin;
 pub use limits::budget::{BUDGET_BYTES, BUDGET_OBJECTS};

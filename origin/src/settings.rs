@@ -45,6 +45,11 @@ pub(crate) const WRITERS_MOST: usize = 48;
 /// How long after a swap was sent the absence of the own entry proves that it was not committed: far less than
 /// any entry is kept, however many processes come and go.
 pub(crate) const ABSENCE_PROVES: Duration = Duration::from_secs(60);
+/// How often a repair is tried upon another root because the one it stood upon was replaced.
+pub(crate) const REPAIR_ATTEMPTS: usize = 100;
+/// How long a loss has been known before a repair gives it up: the audit of a replica that holds what is lost (every 30 s
+/// and a quarter) has then found it, and has had time to write it again.
+pub(crate) const OTHERS_HEAL: Duration = Duration::from_secs(60);
 /// Segments in the root at which every replica folds, also one that is not the maintainer.
 pub(crate) const FULL_SEGMENTS: usize = 16;
 /// Longest time between two lists of the roots, which alone prove that memory is current: the age that answers have

@@ -19,5 +19,7 @@ pub use status::{BindingStatus, KvNamespaceStatus};
 
 /// Asks for one repair of the data (design §6 invariant 7), once per value.
 pub const REPAIR_ANNOTATION: &str = "nearkv.dev/repair";
+/// A word in the value of [`REPAIR_ANNOTATION`]: keys whose entries are not known for certain may be dropped.
+pub const ACCEPT_LOSS: &str = "accept-loss";
 /// Asks for new binding tokens, once per value.
 pub const ROTATE_ANNOTATION: &str = "nearkv.dev/rotate-binding-token";

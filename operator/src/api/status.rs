@@ -38,6 +38,9 @@ pub struct KvNamespaceStatus {
     /// The last value of the annotation nearkv.dev/repair that was acted upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_repair: Option<String>,
+    /// What came of that repair. One of Repaired, RepairNotNeeded, RepairRefused and RepairFailed, then why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_repair_result: Option<String>,
     /// Where the tokens of spec.binding are handed out: a Provisioned Service of the Service Binding specification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingStatus>,

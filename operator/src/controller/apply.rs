@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use nearkv::{Error, Namespace, Version};
 
 use super::plan::Plan;
-use nearkv_origin::{Birth, Declaration, DeclareOutcome, Health, NamespaceConfig, Origin, Report};
+use crate::api::ACCEPT_LOSS;
+use nearkv_origin::{Birth, Declaration, DeclareOutcome, Health, NamespaceConfig, OnLoss, Origin, Report};
 
 /// What the controller needs of the origin.
 #[async_trait]
@@ -18,7 +19,7 @@ pub trait Data: Send + Sync {
     async fn declare(&self, namespace: &Namespace, declaration: Declaration)
     -> Result<DeclareOutcome, Error>;
     /// See [`Origin::repair`].
-    async fn repair(&self, namespace: &Namespace) -> Result<Version, Error>;
+    async fn repair(&self, namespace: &Namespace, on_loss: OnLoss) -> Result<nearkv_origin::Repair, Error>;
     /// See [`Origin::report`].
     fn report(&self, namespace: &Namespace) -> Option<Report>;
 }
@@ -41,8 +42,8 @@ impl Data for Origin {
         Origin::declare(self, namespace, declaration).await
     }
 
-    async fn repair(&self, namespace: &Namespace) -> Result<Version, Error> {
-        Origin::repair(self, namespace).await
+    async fn repair(&self, namespace: &Namespace, on_loss: OnLoss) -> Result<nearkv_origin::Repair, Error> {
+        Origin::repair(self, namespace, on_loss).await
     }
 
     fn report(&self, namespace: &Namespace) -> Option<Report> {
@@ -77,8 +78,34 @@ pub enum RepairOutcome {
     NotNeeded,
     /// Written anew from memory.
     Done(Version),
+    /// Nothing was written: keys would be dropped, as these words say.
+    Refused(String),
     /// Not possible.
     Failed(Error),
+}
+
+impl RepairOutcome {
+    /// The Event's reason, and the word in `status.lastRepairResult`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NotNeeded => "RepairNotNeeded",
+            Self::Done(_) => "Repaired",
+            Self::Refused(_) => "RepairRefused",
+            Self::Failed(_) => "RepairFailed",
+        }
+    }
+
+    /// What it comes to, in a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::NotNeeded => "the data are sound; nothing repaired".to_owned(),
+            Self::Done(version) => format!("wrote the root anew as version {version}"),
+            Self::Refused(what) => what.clone(),
+            Self::Failed(error) => format!("failed to repair: {error}"),
+        }
+    }
 }
 
 /// Carries out a plan.
@@ -93,7 +120,7 @@ pub async fn apply(data: &dyn Data, plan: Plan) -> Applied {
     let mut initialised = data.initialise(&namespace, birth).await;
     let repair = match repair {
         None => None,
-        Some(value) => repaired(data, &namespace).await.map(|outcome| Repair { value, outcome }),
+        Some(value) => repaired(data, &namespace, &value).await.map(|outcome| Repair { value, outcome }),
     };
     if matches!(repair, Some(Repair { outcome: RepairOutcome::Done(_), .. })) {
         initialised = data.initialise(&namespace, Birth::Past).await;
@@ -106,7 +133,9 @@ pub async fn apply(data: &dyn Data, plan: Plan) -> Applied {
 }
 
 /// `None`: not known yet whether there is anything to repair; the request stays open.
-async fn repaired(data: &dyn Data, namespace: &Namespace) -> Option<RepairOutcome> {
+async fn repaired(data: &dyn Data, namespace: &Namespace, value: &str) -> Option<RepairOutcome> {
+    let is_accepted = value.split(|c: char| !c.is_alphanumeric() && c != '-').any(|word| word == ACCEPT_LOSS);
+    let on_loss = if is_accepted { OnLoss::Accept } else { OnLoss::Refuse };
     match data.report(namespace)?.health {
         Health::Loading => None,
         Health::Ready => Some(RepairOutcome::NotNeeded),
@@ -115,8 +144,9 @@ async fn repaired(data: &dyn Data, namespace: &Namespace) -> Option<RepairOutcom
         | Health::RootDamaged { .. }
         | Health::NameTaken { .. }
         | Health::PartDamaged { .. }
-        | Health::StoreRefused { .. } => Some(match data.repair(namespace).await {
-            Ok(version) => RepairOutcome::Done(version),
+        | Health::StoreRefused { .. } => Some(match data.repair(namespace, on_loss).await {
+            Ok(nearkv_origin::Repair::Done(version)) => RepairOutcome::Done(version),
+            Ok(nearkv_origin::Repair::WouldDrop(what)) => RepairOutcome::Refused(what),
             Err(error) => RepairOutcome::Failed(error),
         }),
     }

@@ -69,24 +69,9 @@ pub fn events(
 }
 
 fn repaired(Repair { value, outcome }: &Repair) -> Event {
-    let asked = format!("as asked for by the annotation nearkv.dev/repair: {value:?}");
-    match outcome {
-        RepairOutcome::NotNeeded => Event::new(
-            false,
-            "RepairNotNeeded",
-            REPAIR,
-            &format!("the data are sound; nothing repaired, {asked}"),
-        ),
-        RepairOutcome::Done(version) => Event::new(
-            false,
-            "Repaired",
-            REPAIR,
-            &format!("wrote the root anew as version {version}, {asked}"),
-        ),
-        RepairOutcome::Failed(error) => {
-            Event::new(true, "RepairFailed", REPAIR, &format!("failed to repair, {asked}: {error}"))
-        }
-    }
+    let is_warning = matches!(outcome, RepairOutcome::Refused(_) | RepairOutcome::Failed(_));
+    let text = format!("{}, as asked for by the annotation nearkv.dev/repair: {value:?}", outcome.sentence());
+    Event::new(is_warning, outcome.as_str(), REPAIR, &text)
 }
 
 /// A condition that says something else than before; not that it starts good, nor that it is still unknown.

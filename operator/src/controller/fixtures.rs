@@ -9,7 +9,9 @@ use parking_lot::Mutex;
 
 use super::{ConfigMaps, Data, DereferenceError};
 use crate::api::{ConfigMapRef, EntriesFrom, Entry, KvNamespace, KvNamespaceSpec};
-use nearkv_origin::{Birth, Declaration, DeclareOutcome, DeletionPolicy, Health, NamespaceConfig, Report};
+use nearkv_origin::{
+    Birth, Declaration, DeclareOutcome, DeletionPolicy, Health, NamespaceConfig, OnLoss, Repair, Report,
+};
 
 /// A KvNamespace of `team-a`, stored with UID `uid-1` and generation 1.
 #[derive(Clone)]
@@ -94,6 +96,8 @@ pub(crate) struct FakeData {
     pub(crate) refuse: Mutex<Option<Error>>,
     pub(crate) outcomes: Mutex<VecDeque<DeclareOutcome>>,
     pub(crate) calls: Mutex<Vec<String>>,
+    /// Whether a repair would drop keys.
+    pub(crate) drops: bool,
 }
 
 /// What the origin reports of data that are as declared, at this version.
@@ -116,12 +120,18 @@ impl FakeData {
             refuse: Mutex::default(),
             outcomes: Mutex::default(),
             calls: Mutex::default(),
+            drops: false,
         }
     }
 
     pub(crate) fn with_health(self, health: Health) -> Self {
         self.report.lock().health = health;
         self
+    }
+
+    /// Whose repair would drop keys.
+    pub(crate) fn dropping(self) -> Self {
+        Self { drops: true, ..self }
     }
 
     pub(crate) fn call_names(&self) -> Vec<String> {
@@ -162,10 +172,13 @@ impl Data for FakeData {
         Ok(self.outcomes.lock().pop_front().unwrap_or_else(|| outcome(&[], &[], &[])))
     }
 
-    async fn repair(&self, _: &Namespace) -> Result<Version, Error> {
-        self.calls.lock().push("repair".into());
+    async fn repair(&self, _: &Namespace, on_loss: OnLoss) -> Result<Repair, Error> {
+        self.calls.lock().push(format!("repair {on_loss:?}"));
+        if self.drops && on_loss == OnLoss::Refuse {
+            return Ok(Repair::WouldDrop("would drop up to 7 keys".into()));
+        }
         self.report.lock().health = Health::Ready;
-        Ok(version(2))
+        Ok(Repair::Done(version(2)))
     }
 
     fn report(&self, _: &Namespace) -> Option<Report> {

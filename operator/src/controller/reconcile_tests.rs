@@ -48,7 +48,7 @@ async fn a_repair_is_done_once_per_value_and_followed_by_the_declaration() {
     let data = FakeData::new().with_health(Health::RootMissing);
     let asked = Desired::new("settings").annotation(REPAIR_ANNOTATION, "monday");
     let first = round(&data, asked.clone(), &Memory::default()).await;
-    assert_eq!(data.call_names(), ["initialise Expected", "repair", "initialise Past", "declare 0"]);
+    assert_eq!(data.call_names(), ["initialise Expected", "repair Refuse", "initialise Past", "declare 0"]);
     assert_eq!(first.memory.status.last_repair.as_deref(), Some("monday"));
     assert_eq!(first.events[0].reason, "Repaired");
 
@@ -66,5 +66,23 @@ async fn a_repair_of_sound_data_is_not_needed_and_of_unloaded_data_waits() {
     data.report.lock().health = Health::Ready;
     let done = round(&data, asked, &waiting.memory).await;
     assert_eq!(done.events[0].reason, "RepairNotNeeded");
-    assert!(!data.call_names().contains(&"repair".to_owned()));
+    assert!(!data.call_names().iter().any(|call| call.starts_with("repair")));
+}
+
+#[tokio::test]
+async fn a_repair_that_would_drop_keys_says_so_and_is_done_only_where_that_is_accepted() {
+    let damage = Health::PartDamaged { detail: "a segment".into() };
+    let data = FakeData::new().with_health(damage).dropping();
+    let asked = |value| Desired::new("settings").annotation(REPAIR_ANNOTATION, value);
+    let refused = round(&data, asked("monday"), &Memory::default()).await;
+    assert_eq!(refused.events[0].reason, "RepairRefused");
+    assert_eq!(refused.memory.status.last_repair.as_deref(), Some("monday"));
+    let result = refused.memory.status.last_repair_result.clone().unwrap();
+    assert_eq!(result, "RepairRefused: would drop up to 7 keys");
+    assert!(data.call_names().contains(&"repair Refuse".to_owned()));
+
+    let done = round(&data, asked("tuesday; accept-loss"), &refused.memory).await;
+    assert!(data.call_names().contains(&"repair Accept".to_owned()));
+    assert_eq!(done.events[0].reason, "Repaired");
+    assert!(done.memory.status.last_repair_result.unwrap().starts_with("Repaired: "));
 }

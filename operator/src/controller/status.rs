@@ -7,7 +7,13 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use super::{apply::Applied, binding::Standing, plan::generation, text::reason_word, validate::Validated};
+use super::{
+    apply::{Applied, Repair},
+    binding::Standing,
+    plan::generation,
+    text::reason_word,
+    validate::Validated,
+};
 use crate::api::{KvNamespace, KvNamespaceStatus};
 use nearkv_origin::{DeletionPolicy, Health, NamespaceConfig, Report};
 
@@ -75,6 +81,10 @@ pub fn status(
             .as_ref()
             .map(|r| r.value.clone())
             .or_else(|| previous.last_repair.clone()),
+        last_repair_result: match &applied.repair {
+            Some(Repair { outcome, .. }) => Some(format!("{}: {}", outcome.as_str(), outcome.sentence())),
+            None => previous.last_repair_result.clone(),
+        },
         binding: previous.binding.clone(),
     }
 }

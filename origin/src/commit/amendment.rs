@@ -80,7 +80,8 @@ mod tests {
     }
 
     fn segment(first: u64) -> SegmentRef {
-        SegmentRef { segment: format!("log.{first}"), first, records: 10, bytes: 200, sha256: Sha::of(b"") }
+        let (segment, sha256) = (format!("log.{first}"), Sha::of(b""));
+        SegmentRef { segment, first, records: 10, bytes: 200, sha256, keys: None }
     }
 
     fn root() -> Root {

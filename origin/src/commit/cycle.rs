@@ -28,7 +28,7 @@ use crate::{
         writer::{MakeError, PartWriter},
     },
     settings::{CONFLICT_PAUSE, CONFLICT_PAUSE_MOST},
-    state::snapshot::Snapshot,
+    state::{health::damaged_range, snapshot::Snapshot},
     store::{Meta, StoreError},
 };
 
@@ -144,6 +144,14 @@ impl Committer {
         };
         let part_writer = PartWriter { purpose: judged.purpose(), ..self.space.part_writer() };
         let mut next = draft_root::next(&part_writer, &base.root, &judged, &signature, attempt);
+        // A new manifest would take the place of a lost one, and of all that only that one leads to.
+        if next.rolled
+            && judged.root.manifest == base.root.manifest
+            && let Some(lost) = base.lost_manifest()
+        {
+            batch.refuse(&damaged_range(&self.space.config(), &lost.detail));
+            return Step::Done;
+        }
         let drafts = std::mem::take(&mut next.drafts);
         if !drafts.is_empty() {
             attempt.age.get_or_insert_with(|| Age::start(&*self.space.context.clock));
@@ -241,18 +249,20 @@ impl Committer {
     ) {
         let records = next.root.version.saturating_sub(base.root.version);
         self.space.tally.count_commit(&self.space.context.counters, records);
+        let damage = base.damage_at(&next.root, &next.manifest);
         let snapshot = Snapshot {
             root: Arc::new(next.root),
             token: meta.token.clone(),
             owner: meta.owner.clone(),
             entries,
             manifest: next.manifest,
-            damage: Arc::clone(&base.damage),
+            damage,
         };
-        self.space.publish(Arc::new(snapshot), false);
+        let published = self.space.publish(Arc::new(snapshot), false);
         self.space.prove(sent);
-        if matches!(self.space.health(), Health::StoreRefused { .. }) {
-            self.space.set_health(Health::Ready);
+        // The store takes what it is given, and what was lost may have been written again.
+        if matches!(self.space.health(), Health::StoreRefused { .. } | Health::PartDamaged { .. }) {
+            self.space.assess(&published);
         }
     }
 

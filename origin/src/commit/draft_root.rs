@@ -3,9 +3,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use nearkv::Key;
+
 use crate::{
     commit::{attempt::Attempt, judge::Judged},
-    format::{Manifest, PART_BYTES, ROOT_BYTES, Record, Root, SegmentRef, Sha, Writer},
+    format::{KeyBounds, Manifest, PART_BYTES, ROOT_BYTES, Record, Root, SegmentRef, Sha, Writer},
     parts::writer::PartWriter,
     settings::{FULL_SEGMENTS, INLINE_ROOT_BYTES},
     store::{Content, Draft},
@@ -19,6 +21,8 @@ pub(crate) struct DraftRoot {
     /// Bytes of the batch's own records.
     pub(crate) added: u64,
     pub(crate) manifest: Arc<Manifest>,
+    /// Whether all references to segments were moved into a new manifest.
+    pub(crate) rolled: bool,
     /// What has to exist before the swap, besides the chunks of values.
     pub(crate) drafts: Vec<Draft>,
     /// The segments among them.
@@ -59,6 +63,7 @@ pub(crate) fn next(
         content: Content::default(),
         added: new.iter().map(|line| line.len() as u64).sum(),
         manifest: Arc::clone(&judged.manifest),
+        rolled: false,
         drafts: Vec::new(),
         segments: Vec::new(),
     };
@@ -71,7 +76,8 @@ pub(crate) fn next(
     }
     lines.extend(new);
     if !inline(&mut next, [left, &judged.records], &lines) {
-        spill(part_writer, first, lines, &attempt.created, &mut next);
+        let keys = left.iter().chain(&judged.records).map(Record::key);
+        spill(part_writer, first, lines.into_iter().zip(keys), &attempt.created, &mut next);
     }
     if next.root.segments.len() > FULL_SEGMENTS || next.content.size() > ROOT_BYTES as u64 {
         roll(part_writer, &mut next);
@@ -111,33 +117,34 @@ fn sign(root: &mut Root, signature: &Signature<'_>) {
 }
 
 /// Moves all records out of the root, into segments of up to 64 KiB.
-fn spill(
+fn spill<'a>(
     part_writer: &PartWriter,
     mut first: u64,
-    lines: Vec<String>,
+    lines: impl Iterator<Item = (String, &'a Key)>,
     created: &Created,
     next: &mut DraftRoot,
 ) {
     next.root.records.clear();
-    let mut runs: Vec<(String, u64)> = Vec::new();
-    for line in lines {
+    let mut runs: Vec<(String, Vec<&Key>)> = Vec::new();
+    for (line, key) in lines {
         match runs.last_mut() {
-            Some((run, count)) if run.len() + line.len() <= PART_BYTES => {
+            Some((run, keys)) if run.len() + line.len() <= PART_BYTES => {
                 run.push_str(&line);
-                *count += 1;
+                keys.push(key);
             }
-            _ => runs.push((line, 1)),
+            _ => runs.push((line, vec![key])),
         }
     }
-    for (lines, count) in runs {
+    for (lines, keys) in runs {
+        let (count, keys) = (keys.len() as u64, KeyBounds::of(keys));
         let sha256 = Sha::of(lines.as_bytes());
         let segment = match created.get(&sha256) {
             Some(name) => {
                 let (segment, bytes) = (name.clone(), lines.len() as u64);
-                SegmentRef { segment, first, records: count, bytes, sha256 }
+                SegmentRef { segment, first, records: count, bytes, sha256, keys }
             }
             None => {
-                let (segment, draft) = part_writer.segment(first, count, lines);
+                let (segment, draft) = part_writer.segment(first, count, lines, keys);
                 next.drafts.push(draft);
                 segment
             }
@@ -157,6 +164,7 @@ fn roll(part_writer: &PartWriter, next: &mut DraftRoot) {
     let pages = old.pages.iter().cloned().collect();
     let marks = (old.checkpoint, old.expired_before);
     let (reference, manifest, drafts) = part_writer.manifest(&old, marks, pages, segments);
+    next.rolled = true;
     next.root.manifest = Some(reference);
     next.manifest = Arc::new(manifest);
     next.drafts.extend(drafts);

@@ -7,7 +7,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     commit::draft_root::{self, DraftRoot},
-    format::{Root, SegmentRef},
+    format::{KeyBounds, Record, Root, SegmentRef},
     parts::{
         age::Age,
         writer::{MakeError, PartWriter},
@@ -43,8 +43,9 @@ impl Presealed {
             return None;
         }
         let born = Age::start(clock);
-        let (segment, draft) =
-            part_writer.segment(root.first_inline(), root.records.len() as u64, lines(root));
+        let (records, keys) =
+            (root.records.len() as u64, KeyBounds::of(root.records.iter().map(Record::key)));
+        let (segment, draft) = part_writer.segment(root.first_inline(), records, lines(root), keys);
         let making = tokio::spawn(async move { part_writer.create(vec![draft]).await });
         Some(Self { segment, born, making: AbortOnDropHandle::new(making) })
     }

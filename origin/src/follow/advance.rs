@@ -1,18 +1,21 @@
 //! From the state in memory to a newer root's: the records between the two, or, behind a checkpoint, the pages
-//! that have changed. Reads parts, changes nothing.
+//! that have changed. What is lost stays lost for its own keys; once something has taken its place, just those are read
+//! anew. Reads parts, changes nothing.
 
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use nearkv::Key;
+use tokio::time::Instant;
 
 use crate::{
     follow::follower::Follower,
-    format::{Manifest, PageRef, Root, SegmentRef, Versioned},
-    parts::loader::{FETCH_PARALLEL, LoadError, Source, sources},
+    format::{Manifest, PageRef, Put, Root, SegmentRef, Versioned},
+    parts::loader::{FETCH_PARALLEL, LoadError, Loader, Source, ranges, sources},
     state::{
+        damage::{Damage, Lost},
         entries::{Entries, Slot},
-        snapshot::{Damage, Snapshot},
+        snapshot::Snapshot,
     },
     store::Meta,
 };
@@ -22,8 +25,17 @@ use crate::{
 pub(crate) enum Loss {
     /// It fails.
     Fails,
-    /// What the part said is left open, for the keys of its range.
+    /// What the part said is left open, for its keys.
     LeavesOpen,
+}
+
+/// What becomes of a part that was lost before and that the root still names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// It stays lost, unread.
+    StaysLost,
+    /// It is read again: somebody may have put it back.
+    IsReadAgain,
 }
 
 /// The losses of one load.
@@ -33,51 +45,75 @@ struct Losses {
 }
 
 impl Losses {
-    /// Whether the load goes on without what is lost.
-    fn bear(&mut self, lost: &LoadError, (from, until): (Option<Key>, Option<Key>), through: u64) -> bool {
-        let borne = lost.is_damage() && self.policy == Loss::LeavesOpen;
-        if borne {
-            self.found.push(Damage { detail: lost.to_string(), from, until, through });
+    /// What was read, or nothing where the load goes on without it.
+    fn bear<T: Default>(
+        &mut self,
+        read: Result<T, LoadError>,
+        lost: Lost,
+        through: u64,
+    ) -> Result<T, LoadError> {
+        match read {
+            Err(error) if error.is_damage() && self.policy == Loss::LeavesOpen => {
+                let since = Instant::now();
+                self.add(Damage { lost, detail: error.to_string(), through: Some(through), since });
+                Ok(T::default())
+            }
+            read => read,
         }
-        borne
+    }
+
+    fn add(&mut self, damage: Damage) {
+        if self.found.iter().all(|found| found.lost != damage.lost) {
+            self.found.push(damage);
+        }
     }
 }
 
+/// Entries at a version, and what of them is not known.
+struct Start {
+    entries: Entries,
+    have: u64,
+    damage: Vec<Damage>,
+}
+
 impl Follower {
-    /// The snapshot of `root`, from `old` where that is an earlier and whole state of the same data.
+    /// The snapshot of `root`, from `old` where that is an earlier state of the same data.
     pub(crate) async fn advance(
         &self,
         old: Option<&Snapshot>,
         root: Root,
         meta: &Meta,
         policy: Loss,
+        before: Before,
     ) -> Result<Snapshot, LoadError> {
-        let old = old.filter(|old| old.root.incarnation == root.incarnation && old.damage.is_empty());
+        let loader = self.space.part_writer().loader();
+        let old = old.filter(|old| old.root.incarnation == root.incarnation);
         let mut losses = Losses { policy, found: Vec::new() };
         let manifest = match (&root.manifest, old) {
-            (None, _) => Arc::default(),
-            (Some(reference), Some(old)) if old.root.manifest.as_ref() == Some(reference) => {
-                Arc::clone(&old.manifest)
+            (None, _) => Ok(Arc::default()),
+            (Some(reference), Some(old)) if old.knows_manifest(reference) => Ok(Arc::clone(&old.manifest)),
+            (Some(reference), _) => loader.manifest(reference).await.map(Arc::new),
+        };
+        let (manifest, start) = match (manifest, &root.manifest) {
+            (Err(error), Some(reference)) if error.is_damage() && policy == Loss::LeavesOpen => {
+                let lost = Lost::Manifest(reference.clone());
+                (Arc::default(), without_manifest(old, &root, lost, error.to_string()))
             }
-            (Some(reference), _) => {
-                let behind = root.segments.first().map_or(root.first_inline(), |segment| segment.first) - 1;
-                match self.space.part_writer().loader().manifest(reference).await {
-                    Err(lost) if losses.bear(&lost, (None, None), behind) => Arc::default(),
-                    read => Arc::new(read?),
-                }
+            (manifest, _) => {
+                let manifest = manifest?;
+                let start = from_memory(&loader, old, &manifest, &root, before, &mut losses).await?;
+                (manifest, start)
             }
         };
-        let (mut entries, have) = match old {
-            Some(old) if old.root.version >= manifest.checkpoint => (old.entries.clone(), old.root.version),
-            _ => (self.pages(old, &manifest, &mut losses).await?, manifest.checkpoint),
-        };
-        for Versioned { version, record } in self.log(&manifest, &root, have, &mut losses).await? {
+        let Start { mut entries, have, damage } = start;
+        for Versioned { version, record } in log(&loader, &manifest, &root, have, &mut losses).await? {
             entries.apply(version, record);
         }
         for Versioned { version, record } in root.versioned().filter(|record| record.version > have) {
             entries.apply(version, record);
         }
         entries.drop_ended(manifest.checkpoint, manifest.expired_before);
+        damage.into_iter().for_each(|damage| losses.add(damage));
         Ok(Snapshot {
             root: Arc::new(root),
             token: meta.token.clone(),
@@ -87,67 +123,178 @@ impl Follower {
             damage: losses.found.into(),
         })
     }
+}
 
-    /// The entries at the manifest's checkpoint.
-    async fn pages(
-        &self,
-        old: Option<&Snapshot>,
-        manifest: &Manifest,
-        losses: &mut Losses,
-    ) -> Result<Entries, LoadError> {
-        let mut entries = Entries::default();
-        let mut wanted: Vec<(PageRef, Option<Key>)> = Vec::new();
-        for source in sources(old.map(|old| &*old.manifest), manifest) {
-            match source {
-                Source::Memory { from, until, through } => {
-                    let held =
-                        old.into_iter().flat_map(|old| old.entries.between(from.as_ref(), until.as_ref()));
-                    held.filter(|slot| slot.version <= through).for_each(|slot| entries.share(slot));
-                }
-                Source::Page(page, until) => wanted.push((page, until)),
-            }
+/// Where the log of the root itself begins: nothing is read by a manifest that is lost.
+fn without_manifest(old: Option<&Snapshot>, root: &Root, lost: Lost, detail: String) -> Start {
+    let behind = root.segments.first().map_or(root.first_inline(), |segment| segment.first) - 1;
+    match old {
+        // Memory has all that the manifest could lead to.
+        Some(old) if old.root.version >= behind => {
+            let mut damage: Vec<_> =
+                old.damage.iter().filter(|damage| damage.lost != lost).cloned().collect();
+            let known = old.damage.iter().find(|damage| damage.lost == lost);
+            let through = known.and_then(|damage| damage.through);
+            let since = known.map_or_else(Instant::now, |damage| damage.since);
+            damage.push(Damage { lost, detail, through, since });
+            Start { entries: old.entries.clone(), have: old.root.version, damage }
         }
-        let loader = &self.space.part_writer().loader();
-        let mut pages = stream::iter(wanted)
-            .map(|(page, until)| async move {
-                let range = (page.from.clone(), until.clone());
-                (range, loader.pages(vec![(page, until)]).await)
-            })
-            .buffered(FETCH_PARALLEL);
-        while let Some((range, page)) = pages.next().await {
-            let page = match page {
-                Err(lost) if losses.bear(&lost, range, manifest.checkpoint) => Vec::new(),
-                page => page?,
-            };
-            for (version, put) in page.into_iter().flatten() {
-                entries.insert(Slot { version, put });
-            }
+        _ => {
+            let damage = vec![Damage { lost, detail, through: Some(behind), since: Instant::now() }];
+            Start { entries: Entries::default(), have: behind, damage }
         }
-        Ok(entries)
     }
+}
 
-    /// The records of all segments behind `have`, in order.
-    async fn log(
-        &self,
-        manifest: &Manifest,
-        root: &Root,
-        have: u64,
-        losses: &mut Losses,
-    ) -> Result<Vec<Versioned>, LoadError> {
-        let all = manifest.segments.iter().chain(&root.segments);
-        let needed: Vec<SegmentRef> = all.filter(|segment| segment.last() > have).cloned().collect();
-        let loader = &self.space.part_writer().loader();
-        let mut segments = stream::iter(needed)
-            .map(|segment| async move { (segment.last(), loader.segments(vec![segment]).await) })
-            .buffered(FETCH_PARALLEL);
-        let mut records = Vec::new();
-        while let Some((last, segment)) = segments.next().await {
-            match segment {
-                Err(lost) if losses.bear(&lost, (None, None), last) => {}
-                segment => records.extend(segment?),
-            }
-        }
-        records.retain(|record| record.version > have);
-        Ok(records)
+/// What memory and the pages say: what it holds already, or the state at the checkpoint.
+async fn from_memory(
+    loader: &Loader,
+    old: Option<&Snapshot>,
+    manifest: &Manifest,
+    root: &Root,
+    before: Before,
+    losses: &mut Losses,
+) -> Result<Start, LoadError> {
+    let Some(old) = old.filter(|old| old.root.version >= manifest.checkpoint) else {
+        let entries = pages(loader, old, manifest, losses).await?;
+        return Ok(Start { entries, have: manifest.checkpoint, damage: Vec::new() });
+    };
+    let (mut damage, mut replaced) = (Vec::new(), Vec::new());
+    for lost in old.damage.iter() {
+        let still = lost.is_reached(root, manifest)
+            && (before == Before::StaysLost || !is_there(loader, &lost.lost).await);
+        if still { &mut damage } else { &mut replaced }.push(lost.clone());
     }
+    replaced.retain(Damage::is_open);
+    let entries = anew(loader, old, &replaced, (manifest, root), losses).await?;
+    Ok(Start { entries, have: old.root.version, damage })
+}
+
+/// Whether a part can be read by now.
+async fn is_there(loader: &Loader, lost: &Lost) -> bool {
+    match lost {
+        Lost::Manifest(reference) => loader.manifest(reference).await.is_ok(),
+        Lost::Page(page, until) => loader.pages(vec![(page.clone(), until.clone())]).await.is_ok(),
+        Lost::Segment(segment) => loader.segments(vec![segment.clone()]).await.is_ok(),
+    }
+}
+
+/// The entries of `old`, those of the keys of what was lost and has been replaced read anew.
+async fn anew(
+    loader: &Loader,
+    old: &Snapshot,
+    replaced: &[Damage],
+    (manifest, root): (&Manifest, &Root),
+    losses: &mut Losses,
+) -> Result<Entries, LoadError> {
+    let mut entries = old.entries.clone();
+    if replaced.is_empty() {
+        return Ok(entries);
+    }
+    let affected = |key: &Key| replaced.iter().any(|damage| damage.covers(key));
+    let gone: Vec<Key> =
+        entries.iter().map(|slot| &slot.put.key).filter(|key| affected(key)).cloned().collect();
+    gone.iter().for_each(|key| entries.remove(key));
+    let touched = |(page, until): &(PageRef, Option<Key>)| {
+        replaced.iter().any(|damage| damage.touches(page.from.as_ref(), until.as_ref()))
+    };
+    let wanted: Vec<_> = ranges(manifest).into_iter().filter(touched).collect();
+    for (version, put) in fetch(loader, wanted, manifest.checkpoint, losses).await? {
+        if affected(&put.key) {
+            entries.insert(Slot { version, put });
+        }
+    }
+    let segments = manifest.segments.iter().chain(&root.segments).filter(|segment| {
+        segment.last() > manifest.checkpoint
+            && segment.first <= old.root.version
+            && replaced.iter().any(|damage| damage.may_share_keys(segment))
+    });
+    let records = records(loader, segments.cloned().collect(), losses).await?;
+    for Versioned { version, record } in records.into_iter().chain(root.versioned()) {
+        if version > manifest.checkpoint && version <= old.root.version && affected(record.key()) {
+            entries.apply(version, record);
+        }
+    }
+    Ok(entries)
+}
+
+/// The entries at the manifest's checkpoint.
+async fn pages(
+    loader: &Loader,
+    old: Option<&Snapshot>,
+    manifest: &Manifest,
+    losses: &mut Losses,
+) -> Result<Entries, LoadError> {
+    let mut entries = Entries::default();
+    let mut wanted: Vec<(PageRef, Option<Key>)> = Vec::new();
+    let is_whole = |from: Option<&Key>, until: Option<&Key>| {
+        old.is_some_and(|old| {
+            old.damage.iter().all(|damage| !damage.is_open() || !damage.touches(from, until))
+        })
+    };
+    for source in sources(old.map(|old| &*old.manifest), manifest, &is_whole) {
+        match source {
+            Source::Memory { from, until, through } => {
+                let held = old.into_iter().flat_map(|old| old.entries.between(from.as_ref(), until.as_ref()));
+                held.filter(|slot| slot.version <= through).for_each(|slot| entries.share(slot));
+            }
+            Source::Page(page, until) => wanted.push((page, until)),
+        }
+    }
+    for (version, put) in fetch(loader, wanted, manifest.checkpoint, losses).await? {
+        entries.insert(Slot { version, put });
+    }
+    Ok(entries)
+}
+
+/// The entries of pages.
+async fn fetch(
+    loader: &Loader,
+    wanted: Vec<(PageRef, Option<Key>)>,
+    checkpoint: u64,
+    losses: &mut Losses,
+) -> Result<Vec<(u64, Put)>, LoadError> {
+    let mut pages = stream::iter(wanted)
+        .map(|(page, until)| async move {
+            let read = loader.pages(vec![(page.clone(), until.clone())]).await;
+            (Lost::Page(page, until), read)
+        })
+        .buffered(FETCH_PARALLEL);
+    let mut entries = Vec::new();
+    while let Some((lost, page)) = pages.next().await {
+        entries.extend(losses.bear(page, lost, checkpoint)?.into_iter().flatten());
+    }
+    Ok(entries)
+}
+
+/// The records of all segments behind `have`, in order.
+async fn log(
+    loader: &Loader,
+    manifest: &Manifest,
+    root: &Root,
+    have: u64,
+    losses: &mut Losses,
+) -> Result<Vec<Versioned>, LoadError> {
+    let all = manifest.segments.iter().chain(&root.segments);
+    let needed: Vec<SegmentRef> = all.filter(|segment| segment.last() > have).cloned().collect();
+    let mut records = records(loader, needed, losses).await?;
+    records.retain(|record| record.version > have);
+    Ok(records)
+}
+
+/// The records of segments, in order.
+async fn records(
+    loader: &Loader,
+    segments: Vec<SegmentRef>,
+    losses: &mut Losses,
+) -> Result<Vec<Versioned>, LoadError> {
+    let mut segments = stream::iter(segments)
+        .map(|segment| async move { (loader.segments(vec![segment.clone()]).await, segment) })
+        .buffered(FETCH_PARALLEL);
+    let mut records = Vec::new();
+    while let Some((read, segment)) = segments.next().await {
+        let last = segment.last();
+        records.extend(losses.bear(read, Lost::Segment(segment), last)?);
+    }
+    Ok(records)
 }

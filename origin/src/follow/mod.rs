@@ -9,4 +9,5 @@ pub(crate) mod min_version;
 pub(crate) mod own_swaps;
 pub(crate) mod recognise;
 pub(crate) mod refresh;
+pub(crate) mod repair;
 pub(crate) mod root_watch;

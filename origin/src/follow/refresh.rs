@@ -10,7 +10,7 @@ use crate::{
     Health,
     follow::follower::Follower,
     follow::{
-        advance::Loss,
+        advance::{Before, Loss},
         inbox::Heard,
         recognise::{self, Kind},
     },
@@ -24,8 +24,9 @@ use crate::{
 /// How the follower came by a root object.
 #[derive(Clone, Copy, Debug)]
 enum Source {
-    /// By a consistent read, asked for at that moment: the object was the newest then or later.
-    Read(Instant),
+    /// By a consistent read, asked for at that moment: the object was the newest then or later. With what becomes of parts
+    /// that were lost before.
+    Read(Instant, Before),
     /// By the watch: the object may be late, and says nothing of how new it is.
     Watch,
 }
@@ -35,6 +36,7 @@ struct RootRead {
     /// What memory had when the read began.
     before: Option<Arc<Snapshot>>,
     asked: Instant,
+    lost: Before,
     found: Result<Option<Object>, StoreError>,
 }
 
@@ -50,7 +52,7 @@ impl Follower {
                     self.own_swaps.settled(&object.content).await;
                     self.hear(object).await
                 }
-                Some(_) | None => self.refresh().await.map(drop),
+                Some(_) | None => self.look_again().await.map(drop),
             };
             match outcome {
                 Ok(()) => pause = RELOAD_PAUSE,
@@ -74,9 +76,18 @@ impl Follower {
     /// Reads the root and applies what is new; the newest state, if there is one to trust. The root is read before the turn
     /// is taken, so that a read that is slow keeps nobody from applying what is there.
     pub(crate) async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
-        let read = self.read_root().await;
+        self.look(Before::StaysLost).await
+    }
+
+    /// The same, and reads again what was lost: it may have been put back under its name.
+    pub(crate) async fn look_again(&self) -> Result<Arc<Snapshot>, Error> {
+        self.look(Before::IsReadAgain).await
+    }
+
+    async fn look(&self, lost: Before) -> Result<Arc<Snapshot>, Error> {
+        let read = self.read_root(lost).await;
         let _turn = self.applying.lock().await;
-        if self.is_overtaken(&read) { self.read().await } else { self.take_in_read(read).await }
+        if self.is_overtaken(&read) { self.read(lost).await } else { self.take_in_read(read).await }
     }
 
     /// Whether memory has moved on since the read began, and the read shows something else than a later state of the same
@@ -107,21 +118,23 @@ impl Follower {
     }
 
     /// Reads the root and takes it in; in turn.
-    async fn read(&self) -> Result<Arc<Snapshot>, Error> {
-        let read = self.read_root().await;
+    async fn read(&self, lost: Before) -> Result<Arc<Snapshot>, Error> {
+        let read = self.read_root(lost).await;
         self.take_in_read(read).await
     }
 
-    async fn read_root(&self) -> RootRead {
+    async fn read_root(&self, lost: Before) -> RootRead {
         let (before, asked) = (self.space.view(), Instant::now());
         let found = self.space.context.store.get(&root_name(&self.space.namespace)).await;
-        RootRead { before, asked, found }
+        RootRead { before, asked, lost, found }
     }
 
     async fn take_in_read(&self, read: RootRead) -> Result<Arc<Snapshot>, Error> {
-        let RootRead { before, asked, found } = read;
+        let RootRead { before, asked, lost, found } = read;
         match found {
-            Ok(Some(object)) => Box::pin(self.take_in(object, Source::Read(asked), before.as_deref())).await,
+            Ok(Some(object)) => {
+                Box::pin(self.take_in(object, Source::Read(asked, lost), before.as_deref())).await
+            }
             Ok(None) => self.missing(),
             Err(StoreError::Damaged { place, message }) => {
                 self.condemn(Health::RootDamaged { detail: format!("{place}: {message}") })
@@ -157,10 +170,10 @@ impl Follower {
         source: Source,
         before: Option<&Snapshot>,
     ) -> Result<Arc<Snapshot>, Error> {
-        let confirmed = matches!(source, Source::Read(_));
+        let confirmed = matches!(source, Source::Read(..));
         let root = match recognise::kind(&self.space.config(), &object) {
             Kind::Ours(root) => root,
-            _ if !confirmed => return self.read().await,
+            _ if !confirmed => return self.read(Before::StaysLost).await,
             Kind::Doomed => {
                 self.space.settle();
                 self.space.set_health(Health::Loading);
@@ -177,18 +190,22 @@ impl Follower {
             Kind::Damaged(detail) => return self.condemn(Health::RootDamaged { detail }),
         };
         let Some(present) = self.space.view() else {
-            return self.load(None, *root, object, source).await;
+            return self.load(None, *root, object, source, Before::StaysLost).await;
         };
         if present.root.incarnation != root.incarnation {
-            return if confirmed { self.load(None, *root, object, source).await } else { self.read().await };
+            return if confirmed {
+                self.load(None, *root, object, source, Before::StaysLost).await
+            } else {
+                self.read(Before::StaysLost).await
+            };
         }
         if present.is_before(&root) {
-            return self.load(Some(present), *root, object, source).await;
+            return self.load(Some(present), *root, object, source, Before::StaysLost).await;
         }
         if *present.root == *root {
             // What was lost may have been put back under its name.
-            if confirmed && !present.damage.is_empty() {
-                return self.load(None, *root, object, source).await;
+            if matches!(source, Source::Read(_, Before::IsReadAgain)) && !present.damage.is_empty() {
+                return self.load(Some(present), *root, object, source, Before::IsReadAgain).await;
             }
             return Ok(self.same(present, object, source));
         }
@@ -208,9 +225,9 @@ impl Follower {
 
     /// The root still says what it said; perhaps somebody has touched its labels.
     fn same(&self, present: Arc<Snapshot>, object: Object, source: Source) -> Arc<Snapshot> {
-        let Source::Read(asked) = source else { return present };
+        let Source::Read(asked, _) = source else { return present };
         self.space.prove(asked);
-        self.whole(&present);
+        self.space.assess(&present);
         if present.token == object.meta.token && present.owner == object.meta.owner {
             return present;
         }
@@ -224,23 +241,25 @@ impl Follower {
         root: Root,
         object: Object,
         source: Source,
+        before: Before,
     ) -> Result<Arc<Snapshot>, Error> {
         // Another life of the data takes the place of whatever is there. Within one, something newer may have been
         // committed by the time that this is loaded.
         let replaces = self.space.view().is_some_and(|view| view.root.incarnation != root.incarnation);
         let failed = |error| unavailable("failed to read a part of the data").with_source(error);
-        let loaded = match self.advance(old.as_deref(), root.clone(), &object.meta, Loss::Fails).await {
+        let old = old.as_deref();
+        let loaded = match self.advance(old, root.clone(), &object.meta, Loss::Fails, before).await {
             Err(error) if error.is_damage() => {
                 self.confirm_loss(&object, error).await?;
-                self.advance(old.as_deref(), root, &object.meta, Loss::LeavesOpen).await
+                self.advance(old, root, &object.meta, Loss::LeavesOpen, before).await
             }
             loaded => loaded,
         };
         let published = self.space.publish(Arc::new(loaded.map_err(failed)?), replaces);
-        if let Source::Read(asked) = source {
+        if let Source::Read(asked, _) = source {
             self.space.prove(asked);
         }
-        self.whole(&published);
+        self.space.assess(&published);
         self.space.settle();
         Ok(published)
     }
@@ -253,14 +272,6 @@ impl Follower {
         }
         tracing::error!(namespace = %self.space.namespace, detail = %error, "a part of the data is lost");
         Ok(())
-    }
-
-    /// The state in memory is whole and the root's.
-    fn whole(&self, snapshot: &Snapshot) {
-        match snapshot.damage.first() {
-            None => self.space.set_health(Health::Ready),
-            Some(damage) => self.space.set_health(Health::PartDamaged { detail: damage.detail.clone() }),
-        }
     }
 }
 

@@ -7,13 +7,17 @@ use std::sync::Arc;
 use nearkv::Expiration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::format::{FORMAT, FormatError, ManifestRef, PART_BYTES, PageRef, SegmentRef, Sha, json};
+use crate::format::{
+    BoundsByFirst, FORMAT, FormatError, ManifestRef, PART_BYTES, PageRef, SegmentRef, Sha, bounds, json,
+};
 
 /// References that stand in the top object itself. More go into a child, so that a fold, which rewrites the
 /// top after every few segments, costs little more than what it adds.
 const TOP_BYTES: usize = 16 * 1024;
 /// A child smaller than this is not kept when it would stand between rewritten ones.
 const SMALL_CHILD_BYTES: usize = PART_BYTES / 8;
+/// What a field beside the lines takes for its digest.
+const BESIDE_BYTES: usize = 65;
 
 /// The state at a checkpoint, and the log since then, older than what the root names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +63,26 @@ pub struct ManifestObject {
     pub nonce: String,
     /// Its lines.
     pub lines: String,
+    /// The segments among its references: their bounds stand beside the lines.
+    pub segments: Vec<SegmentRef>,
+}
+
+/// What a list may hold.
+pub trait Reference: Clone + PartialEq + Serialize {
+    /// The reference, if it is one to a segment.
+    fn segment(&self) -> Option<&SegmentRef>;
+}
+
+impl Reference for PageRef {
+    fn segment(&self) -> Option<&SegmentRef> {
+        None
+    }
+}
+
+impl Reference for SegmentRef {
+    fn segment(&self) -> Option<&SegmentRef> {
+        Some(self)
+    }
 }
 
 /// What the lines of a top object say, before its children are read.
@@ -107,6 +131,25 @@ impl Manifest {
     pub fn children(&self) -> impl Iterator<Item = &ManifestRef> {
         let pages = self.pages.children.iter().map(|child| &child.reference);
         pages.chain(self.segments.children.iter().map(|child| &child.reference))
+    }
+
+    /// The top object.
+    #[must_use]
+    pub fn top(&self, nonce: String) -> ManifestObject {
+        ManifestObject { nonce, lines: self.top_lines(), segments: self.segments.top.clone() }
+    }
+
+    /// The same with the bounds that its objects say of their segments.
+    #[must_use]
+    pub fn with_bounds(mut self, known: &BoundsByFirst) -> Self {
+        let know = |segment: &mut SegmentRef| segment.keys = known.get(&segment.first).cloned();
+        self.segments.top.iter_mut().for_each(know);
+        for child in &mut self.segments.children {
+            let mut items = child.items.to_vec();
+            items.iter_mut().for_each(know);
+            child.items = items.into();
+        }
+        self
     }
 
     /// The lines of the top object.
@@ -190,16 +233,22 @@ fn adopt<T: DeserializeOwned>(
     references.into_iter().zip(lines).map(read).collect()
 }
 
-impl<T: Clone + PartialEq + Serialize> List<T> {
+impl<T: Reference> List<T> {
     /// All references in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.children.iter().flat_map(|child| child.items.iter()).chain(&self.top)
     }
 
+    /// A list of these references, all of them in the top object.
+    #[must_use]
+    pub fn flat(top: Vec<T>) -> Self {
+        Self { children: Vec::new(), top }
+    }
+
     /// The same list with all references in the top object: what is built upon it keeps none of the children.
     #[must_use]
     pub fn without_children(&self) -> Self {
-        Self { children: Vec::new(), top: self.iter().cloned().collect() }
+        Self::flat(self.iter().cloned().collect())
     }
 
     /// How many there are.
@@ -224,16 +273,17 @@ impl<T: Clone + PartialEq + Serialize> List<T> {
         written: &mut Vec<ManifestObject>,
     ) -> Self {
         let mut list = Self::default();
-        let mut pending = Pending { items: Vec::new(), lines: String::new() };
+        let mut pending = Pending { items: Vec::new(), lines: String::new(), beside: 0 };
         let mut flush = |pending: &mut Pending<T>, children: &mut Vec<Child<T>>| {
-            let Pending { items, lines } = std::mem::take(pending);
+            let Pending { items, lines, beside: _ } = std::mem::take(pending);
             if items.is_empty() {
                 return;
             }
             let nonce = mint();
             let reference = ManifestRef { manifest: name(&nonce), sha256: Sha::of(lines.as_bytes()) };
+            let segments = items.iter().filter_map(T::segment).cloned().collect();
             children.push(Child { reference, items: items.into() });
-            written.push(ManifestObject { nonce, lines });
+            written.push(ManifestObject { nonce, lines, segments });
         };
         let mut rest = items.as_slice();
         while let Some(first) = rest.first() {
@@ -248,9 +298,12 @@ impl<T: Clone + PartialEq + Serialize> List<T> {
                 }
                 _ => {
                     let line = to_line(first);
-                    if pending.lines.len() + line.len() > PART_BYTES {
+                    let beside = first.segment().and_then(bounds::line_of).map_or(0, |line| line.len());
+                    let bytes = pending.lines.len() + pending.beside + line.len() + beside;
+                    if bytes > PART_BYTES - BESIDE_BYTES {
                         flush(&mut pending, &mut list.children);
                     }
+                    pending.beside += beside;
                     pending.lines.push_str(&line);
                     pending.items.push(first.clone());
                     rest = &rest[1..];
@@ -268,11 +321,13 @@ impl<T: Clone + PartialEq + Serialize> List<T> {
 struct Pending<T> {
     items: Vec<T>,
     lines: String,
+    /// Bytes of the lines beside them.
+    beside: usize,
 }
 
 impl<T> Default for Pending<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), lines: String::new() }
+        Self { items: Vec::new(), lines: String::new(), beside: 0 }
     }
 }
 

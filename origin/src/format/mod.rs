@@ -9,6 +9,8 @@
 //! a record or page entry over 4 KiB ── chunks <name>.kv.value.<nonce>.<i>
 //! ```
 
+mod beside;
+mod bounds;
 mod json;
 mod manifest;
 mod part;
@@ -20,8 +22,9 @@ use nearkv::{Key, Namespace};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use manifest::{Child, List, Manifest, ManifestObject, Top};
-pub use part::{Drafter, LABEL_BYTES, checked_lines, chunk_bytes, chunk_name};
+pub use bounds::{BoundsByFirst, KeyBounds};
+pub use manifest::{Child, List, Manifest, ManifestObject, Reference, Top};
+pub use part::{Drafter, LABEL_BYTES, bounds_beside, checked_lines, chunk_bytes, chunk_name};
 pub use record::{Chunks, Put, Record, StoredValue, Versioned, decode_lines, encode_lines};
 pub use root::{DeclaredMark, ManifestRef, Root, Writer};
 
@@ -90,7 +93,7 @@ pub fn part_name(namespace: &Namespace, part: Part, nonce: &str) -> ObjectName {
 
 /// Reference to a segment. A record's version is `first` plus its line number, so a rebase changes this and
 /// never the immutable segment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentRef {
     /// The object's name.
@@ -103,7 +106,21 @@ pub struct SegmentRef {
     pub bytes: u64,
     /// SHA-256 of its lines.
     pub sha256: Sha,
+    /// Between which keys its records are, where that is known. In a data field of its own (`bounds.rs`).
+    #[serde(skip)]
+    pub keys: Option<KeyBounds>,
 }
+
+/// Two references to one segment say the same, whatever else is known of its keys.
+impl PartialEq for SegmentRef {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { segment, first, records, bytes, sha256, keys: _ } = self;
+        let same_place = (segment, first, records) == (&other.segment, &other.first, &other.records);
+        same_place && (bytes, sha256) == (&other.bytes, &other.sha256)
+    }
+}
+
+impl Eq for SegmentRef {}
 
 impl SegmentRef {
     /// The version of its last record.

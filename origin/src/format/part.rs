@@ -7,7 +7,10 @@ use bytes::Bytes;
 use nearkv::Namespace;
 
 use crate::{
-    format::{FormatError, LABEL_NAMESPACE, LABEL_PART, Part, Sha, part_name, root_name},
+    format::{
+        BoundsByFirst, FormatError, LABEL_NAMESPACE, LABEL_PART, ManifestObject, Part, Sha, bounds,
+        part_name, root_name,
+    },
     store::{Content, Draft, ObjectName, Owner},
 };
 
@@ -47,6 +50,17 @@ impl Drafter {
         self.draft(part, part_name(&self.namespace, part, nonce), content, true)
     }
 
+    /// An object of a manifest, with what is known of its segments beside it.
+    #[must_use]
+    pub fn manifest(&self, object: ManifestObject) -> Draft {
+        let ManifestObject { nonce, lines, segments } = object;
+        let beside = bounds::write(&segments, Sha::of(lines.as_bytes()));
+        let mut draft = self.lines(Part::Manifest, &nonce, lines);
+        draft.content.text.extend(beside.map(|text| (bounds::FIELD_BOUNDS.to_owned(), text)));
+        draft.labels.insert(LABEL_BYTES.to_owned(), draft.content.size().to_string());
+        draft
+    }
+
     /// The chunk `index` of a value.
     #[must_use]
     pub fn chunk(&self, nonce: &str, index: u32, bytes: Bytes) -> Draft {
@@ -79,6 +93,12 @@ pub fn checked_lines(part: Part, content: &Content, sha256: Sha) -> Result<&str,
     let field = lines_field(part);
     let lines = content.text.get(field).ok_or(FormatError::FieldMissing(field))?;
     if Sha::of(lines.as_bytes()) == sha256 { Ok(lines) } else { Err(FormatError::Digest) }
+}
+
+/// What an object of a manifest, whose lines have this digest, says of the keys of its segments.
+#[must_use]
+pub fn bounds_beside(content: &Content, sha256: Sha) -> BoundsByFirst {
+    bounds::read(content.text.get(bounds::FIELD_BOUNDS), sha256)
 }
 
 /// The bytes of a chunk.

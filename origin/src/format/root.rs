@@ -6,7 +6,7 @@ use nearkv::{Incarnation, Namespace, UnixMillis, Version};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    format::{FORMAT, FormatError, Record, SegmentRef, Sha, Versioned, decode_lines, encode_lines},
+    format::{FORMAT, FormatError, Record, SegmentRef, Sha, Versioned, bounds, decode_lines, encode_lines},
     store::Content,
 };
 
@@ -180,11 +180,20 @@ impl Root {
         let root = serde_json::to_string_pretty(&wire).unwrap_or_default();
         let records = encode_lines(records);
         let digest = digest(&root, &records);
+        let beside = bounds::write(segments, digest).map(|text| (bounds::FIELD_BOUNDS, text));
         let text = [(FIELD_ROOT, root), (FIELD_RECORDS, records), (FIELD_DIGEST, digest.to_string())];
         Content {
-            text: text.into_iter().map(|(field, text)| (field.to_owned(), text)).collect(),
+            text: text.into_iter().chain(beside).map(|(field, text)| (field.to_owned(), text)).collect(),
             bytes: BTreeMap::new(),
         }
+    }
+
+    /// The version that a root's content states, be the rest of it damaged. To be believed of nothing but that something was
+    /// there.
+    #[must_use]
+    pub fn stated(content: &Content) -> Option<Version> {
+        let wire: Wire = serde_json::from_str(content.text.get(FIELD_ROOT)?).ok()?;
+        Some(Version::new(wire.incarnation, wire.version))
     }
 
     /// Reads an object's content, and believes it only if digest, format and sequence are right.
@@ -201,7 +210,8 @@ impl Root {
             return Err(FormatError::Unknown(format));
         }
         let (lines, stated) = (field(FIELD_RECORDS)?, field(FIELD_DIGEST)?);
-        if digest(root, lines).to_string() != *stated {
+        let digest = digest(root, lines);
+        if digest.to_string() != *stated {
             return Err(FormatError::Digest);
         }
         let broken =
@@ -217,8 +227,10 @@ impl Root {
             writers,
             declared,
             manifest,
-            segments,
+            mut segments,
         } = wire;
+        let mut known = bounds::read(content.text.get(bounds::FIELD_BOUNDS), digest);
+        segments.iter_mut().for_each(|segment| segment.keys = known.remove(&segment.first));
         let namespace = namespace
             .parse()
             .map_err(|error: nearkv::Error| FormatError::Line { line: 1, message: error.to_string() })?;
@@ -247,6 +259,7 @@ mod tests {
     use nearkv::{Key, Random};
 
     use super::*;
+    use crate::format::KeyBounds;
 
     fn root() -> Root {
         let mut root = Root::empty("team-a/settings".parse().unwrap(), Incarnation::mint(&Random::seeded(1)));
@@ -259,6 +272,7 @@ mod tests {
             records: 2,
             bytes: 40,
             sha256,
+            keys: KeyBounds::of([&Key::new("a").unwrap(), &Key::new("old").unwrap()]),
         });
         root.records.push(Record::Delete(Key::new("old").unwrap()));
         root
@@ -267,8 +281,28 @@ mod tests {
     #[test]
     fn a_root_reads_back_as_it_was_written() {
         let root = root();
-        assert_eq!(Root::decode(&root.encode()).unwrap(), root);
+        let back = Root::decode(&root.encode()).unwrap();
+        assert_eq!(back, root);
+        assert_eq!(back.segments[0].keys, root.segments[0].keys);
         assert_eq!(root.versioned().next().unwrap().version, 12);
+    }
+
+    #[test]
+    fn the_bounds_of_segments_stand_beside_what_earlier_versions_parse_and_may_be_dropped() {
+        let root = root();
+        let mut content = root.encode();
+        let mut bare = root.clone();
+        bare.segments[0].keys = None;
+        let earlier = bare.encode();
+        for field in [FIELD_ROOT, FIELD_RECORDS, FIELD_DIGEST] {
+            assert_eq!(content.text[field], earlier.text[field], "{field}");
+        }
+        assert_eq!(earlier.text.len(), 3, "nothing known, nothing said");
+        content.text.get_mut(bounds::FIELD_BOUNDS).unwrap().push(' ');
+        for content in [content, earlier] {
+            let back = Root::decode(&content).unwrap();
+            assert_eq!((&back, &back.segments[0].keys), (&root, &None));
+        }
     }
 
     #[test]

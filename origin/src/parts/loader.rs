@@ -9,8 +9,8 @@ use tokio::time::sleep;
 
 use crate::{
     format::{
-        FormatError, Manifest, ManifestRef, PageRef, Part, Put, Record, SegmentRef, Sha, Top, Versioned,
-        checked_lines, decode_lines,
+        BoundsByFirst, FormatError, KeyBounds, Manifest, ManifestRef, PageRef, Part, Put, Record, SegmentRef,
+        Sha, Top, Versioned, bounds_beside, checked_lines, decode_lines,
     },
     store::{Object, ObjectName, ObjectStore, StoreError},
 };
@@ -90,6 +90,8 @@ pub(crate) enum Holds {
         first: u64,
         /// The last.
         last: u64,
+        /// Between which keys they are, where that is known.
+        keys: Option<KeyBounds>,
     },
     /// The entries of a key range.
     Entries {
@@ -104,7 +106,10 @@ impl fmt::Display for Holds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::References => f.write_str("references to pages and segments"),
-            Self::Records { first, last } => write!(f, "records {first} to {last}"),
+            Self::Records { first, last, keys: None } => write!(f, "records {first} to {last}"),
+            Self::Records { first, last, keys: Some(keys) } => {
+                write!(f, "records {first} to {last}, of {keys}")
+            }
             Self::Entries { from: None, until: None } => f.write_str("all keys"),
             Self::Entries { from: None, until: Some(until) } => write!(f, "keys before {until:?}"),
             Self::Entries { from: Some(from), until: None } => write!(f, "keys from {from:?}"),
@@ -134,14 +139,14 @@ pub(crate) enum Source {
 }
 
 /// How to get from a memory that has the state at some version between the checkpoints `old` and `new` to the
-/// pages of `new`. Pure. Without `old`, every page is fetched.
+/// pages of `new`. Pure. Without `old`, every page is fetched; so are the pages of a range of `old` that memory does not
+/// hold whole.
 #[must_use]
-pub(crate) fn sources(old: Option<&Manifest>, new: &Manifest) -> Vec<Source> {
-    let ranges = |manifest: &Manifest| -> Vec<(PageRef, Option<Key>)> {
-        let pages: Vec<_> = manifest.pages.iter().cloned().collect();
-        let until: Vec<_> = pages.iter().skip(1).map(|page| page.from.clone()).chain([None]).collect();
-        pages.into_iter().zip(until).collect()
-    };
+pub(crate) fn sources(
+    old: Option<&Manifest>,
+    new: &Manifest,
+    is_whole: &dyn Fn(Option<&Key>, Option<&Key>) -> bool,
+) -> Vec<Source> {
     let mut known = HashMap::new();
     if let Some(old) = old {
         // The old range: the new one may also cover neighbours whose entries are all gone.
@@ -149,11 +154,22 @@ pub(crate) fn sources(old: Option<&Manifest>, new: &Manifest) -> Vec<Source> {
             (sha256, Source::Memory { from, until, through })
         };
         // A page without entries ends a range where others are still to be written, and says nothing of its own.
-        known.extend(ranges(old).into_iter().filter(|(page, _)| page.entries > 0).map(held));
+        let whole = |(page, until): &(PageRef, Option<Key>)| {
+            page.entries > 0 && is_whole(page.from.as_ref(), until.as_ref())
+        };
+        known.extend(ranges(old).into_iter().filter(whole).map(held));
     }
     let source =
         |(page, until): (PageRef, _)| known.remove(&page.sha256).unwrap_or(Source::Page(page, until));
     ranges(new).into_iter().map(source).collect()
+}
+
+/// The pages of a manifest with the first key behind the range of each.
+#[must_use]
+pub(crate) fn ranges(manifest: &Manifest) -> Vec<(PageRef, Option<Key>)> {
+    let pages: Vec<_> = manifest.pages.iter().cloned().collect();
+    let until: Vec<_> = pages.iter().skip(1).map(|page| page.from.clone()).chain([None]).collect();
+    pages.into_iter().zip(until).collect()
 }
 
 /// Reads the parts of one KvNamespace.
@@ -175,19 +191,24 @@ impl Loader {
     /// # Errors
     /// See [`LoadError`].
     pub(crate) async fn manifest(&self, reference: &ManifestRef) -> Result<Manifest, LoadError> {
-        let lines = |reference: ManifestRef| async move {
-            self.lines(Part::Manifest, &reference.manifest, reference.sha256, Holds::References).await
+        let object = |reference: ManifestRef| async move {
+            let found = self.found(&reference.manifest, Holds::References).await?;
+            let lines = self.checked(Part::Manifest, &found, reference.sha256, Holds::References)?;
+            Ok((lines, bounds_beside(&found.content, reference.sha256)))
         };
         let damaged = |source| LoadError::Damaged {
             object: self.object(&reference.manifest),
             holds: Holds::References,
             source,
         };
-        let top = Top::decode(&lines(reference.clone()).await?).map_err(damaged)?;
+        let (lines, mut bounds) = object(reference.clone()).await?;
+        let top = Top::decode(&lines).map_err(damaged)?;
         let children: Vec<_> = top.children().cloned().collect();
-        let children: Vec<String> =
-            stream::iter(children).map(lines).buffered(FETCH_PARALLEL).try_collect().await?;
-        top.with(&children).map_err(damaged)
+        let children: Vec<(String, BoundsByFirst)> =
+            stream::iter(children).map(object).buffered(FETCH_PARALLEL).try_collect().await?;
+        let (children, beside): (Vec<_>, Vec<_>) = children.into_iter().unzip();
+        bounds.extend(beside.into_iter().flatten());
+        Ok(top.with(&children).map_err(damaged)?.with_bounds(&bounds))
     }
 
     /// The entries of pages, in the pages' order. `until` is the start of the range behind the page.
@@ -229,7 +250,7 @@ impl Loader {
     pub(crate) async fn segments(&self, segments: Vec<SegmentRef>) -> Result<Vec<Versioned>, LoadError> {
         let decode = |segment: SegmentRef| async move {
             let lines = self.segment_lines(&segment).await?;
-            let holds = Holds::Records { first: segment.first, last: segment.last() };
+            let holds = records_of(&segment);
             decode_lines(&lines, Some(segment.first)).map_err(|source| LoadError::Damaged {
                 object: self.object(&segment.segment),
                 holds,
@@ -254,17 +275,24 @@ impl Loader {
     }
 
     async fn segment_lines(&self, segment: &SegmentRef) -> Result<String, LoadError> {
-        let holds = Holds::Records { first: segment.first, last: segment.last() };
+        let holds = records_of(segment);
         self.lines(Part::Log, &segment.segment, segment.sha256, holds).await
     }
 
     async fn lines(&self, part: Part, name: &str, sha256: Sha, holds: Holds) -> Result<String, LoadError> {
+        let found = self.found(name, holds.clone()).await?;
+        self.checked(part, &found, sha256, holds)
+    }
+
+    fn checked(&self, part: Part, found: &Object, sha256: Sha, holds: Holds) -> Result<String, LoadError> {
+        let damaged = |source| LoadError::Damaged { object: found.meta.name.clone(), holds, source };
+        checked_lines(part, &found.content, sha256).map(str::to_owned).map_err(damaged)
+    }
+
+    async fn found(&self, name: &str, holds: Holds) -> Result<Object, LoadError> {
         let object = self.object(name);
         match self.get(&object).await {
-            Ok(Some(found)) => match checked_lines(part, &found.content, sha256) {
-                Ok(lines) => Ok(lines.to_owned()),
-                Err(source) => Err(LoadError::Damaged { object, holds, source }),
-            },
+            Ok(Some(found)) => Ok(found),
             Ok(None) => Err(LoadError::Missing { object, holds }),
             Err(source) => Err(LoadError::Store { object, holds, source }),
         }
@@ -290,6 +318,10 @@ impl Loader {
     fn object(&self, name: &str) -> ObjectName {
         ObjectName::new(self.namespace.account(), name)
     }
+}
+
+fn records_of(segment: &SegmentRef) -> Holds {
+    Holds::Records { first: segment.first, last: segment.last(), keys: segment.keys.clone() }
 }
 
 #[cfg(test)]

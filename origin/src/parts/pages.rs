@@ -4,6 +4,8 @@
 //! Whether a range has changed needs no list of changed keys: every later put has a version beyond the page's, and every
 //! deletion leaves fewer old entries than the page counts.
 
+use std::collections::BTreeSet;
+
 use nearkv::{Key, UnixMillis};
 
 use crate::format::{PART_BYTES, PageRef, Put, Record};
@@ -74,18 +76,24 @@ struct Range<'a> {
     entries: Vec<PageEntry<'a>>,
     /// The page that still says just this.
     kept: Option<&'a PageRef>,
+    /// The page cannot be read.
+    lost: bool,
 }
+
+/// Pages that cannot be read, by their objects' names. Nothing is known of their entries, so they and their ranges stay.
+pub(crate) type LostPages = BTreeSet<String>;
 
 /// Plans the pages that hold `entries` (all of them, in key order), given the pages that there are. Entries that ended
 /// up to the second `expired_before` are left out.
 pub(crate) fn plan<'a>(
     old: &'a [PageRef],
+    lost: &LostPages,
     entries: impl Iterator<Item = PageEntry<'a>>,
     expired_before: u64,
 ) -> Vec<PlannedPage> {
     let stays = |entry: &PageEntry<'_>| entry.put.expiration.is_none_or(|end| end.0 > expired_before);
-    let mut ranges = by_old_page(old, entries.filter(stays));
-    for range in &mut ranges {
+    let mut ranges = by_old_page(old, lost, entries.filter(stays));
+    for range in ranges.iter_mut().filter(|range| !range.lost) {
         judge(range);
     }
     give_small_ones_a_neighbour(&mut ranges);
@@ -99,11 +107,18 @@ pub(crate) fn plan<'a>(
         let joins = |bytes: usize, next: &Range<'_>| {
             next.kept.is_none() && (bytes < TOGETHER_BYTES || next.bytes < SMALL_BYTES)
         };
+        let behind_lost = pages.last().is_some_and(|page| is_lost(page, lost));
         while let Some(next) = ranges.next_if(|next| joins(range.bytes, next)) {
             range.bytes += next.bytes;
             range.entries.extend(next.entries);
         }
-        pages.extend(cut(&range).into_iter().map(PlannedPage::New));
+        let before_lost = pages.is_empty() && ranges.peek().is_some_and(|next| next.lost);
+        let mut new = cut(&range);
+        if new.is_empty() && (behind_lost || before_lost) {
+            // Without a page in it the range would be the lost page's, and all that is put there uncertain.
+            new.push(NewPage { from: range.from.cloned(), entries: 0, lines: String::new() });
+        }
+        pages.extend(new.into_iter().map(PlannedPage::New));
     }
     // The first range has no lower end, whatever stood before it has gone.
     match pages.first_mut() {
@@ -114,16 +129,25 @@ pub(crate) fn plan<'a>(
     pages
 }
 
-fn by_old_page<'a>(old: &'a [PageRef], entries: impl Iterator<Item = PageEntry<'a>>) -> Vec<Range<'a>> {
+fn is_lost(page: &PlannedPage, lost: &LostPages) -> bool {
+    matches!(page, PlannedPage::Kept(page) if lost.contains(&page.page))
+}
+
+fn by_old_page<'a>(
+    old: &'a [PageRef],
+    lost: &LostPages,
+    entries: impl Iterator<Item = PageEntry<'a>>,
+) -> Vec<Range<'a>> {
     let range = |page: &'a PageRef| Range {
         from: page.from.as_ref(),
         bytes: page.bytes as usize,
         entries: Vec::new(),
         kept: Some(page),
+        lost: lost.contains(&page.page),
     };
     let mut ranges: Vec<_> = old.iter().map(range).collect();
     if ranges.is_empty() {
-        ranges.push(Range { from: None, bytes: 0, entries: Vec::new(), kept: None });
+        ranges.push(Range { from: None, bytes: 0, entries: Vec::new(), kept: None, lost: false });
     }
     let mut at = 0;
     for entry in entries {
@@ -160,7 +184,8 @@ fn give_small_ones_a_neighbour(ranges: &mut [Range<'_>]) {
         let end = start + count;
         if bytes > 0 && bytes < SMALL_BYTES {
             let neighbours = [start.checked_sub(1), (end < ranges.len()).then_some(end)];
-            if let Some(smaller) = neighbours.into_iter().flatten().min_by_key(|at| ranges[*at].bytes) {
+            let neighbours = neighbours.into_iter().flatten().filter(|at| !ranges[*at].lost);
+            if let Some(smaller) = neighbours.min_by_key(|at| ranges[*at].bytes) {
                 ranges[smaller].kept = None;
             }
         }

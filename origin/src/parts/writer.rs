@@ -9,7 +9,7 @@ use nearkv::{Error, Random, Reason};
 use tokio::time::sleep;
 
 use crate::{
-    format::{Drafter, Manifest, ManifestObject, ManifestRef, PageRef, Part, SegmentRef, Sha, part_name},
+    format::{Drafter, KeyBounds, Manifest, ManifestRef, PageRef, Part, SegmentRef, Sha, part_name},
     limits::budget::{Budget, Purpose},
     parts::{
         loader::Loader,
@@ -82,13 +82,19 @@ impl PartWriter {
         Loader::new(Arc::clone(&self.store), self.drafter.namespace.clone())
     }
 
-    /// A segment of these lines, whose first record has the version `first`.
+    /// A segment of these lines, whose first record has the version `first`, and whose keys are within `keys`.
     #[must_use]
-    pub(crate) fn segment(&self, first: u64, records: u64, lines: String) -> (SegmentRef, Draft) {
+    pub(crate) fn segment(
+        &self,
+        first: u64,
+        records: u64,
+        lines: String,
+        keys: Option<KeyBounds>,
+    ) -> (SegmentRef, Draft) {
         let nonce = self.random.hex128();
         let (bytes, sha256) = (lines.len() as u64, Sha::of(lines.as_bytes()));
         let draft = self.drafter.lines(Part::Log, &nonce, lines);
-        (SegmentRef { segment: draft.name.name.to_string(), first, records, bytes, sha256 }, draft)
+        (SegmentRef { segment: draft.name.name.to_string(), first, records, bytes, sha256, keys }, draft)
     }
 
     /// A page planned for the state at `version`, with its object where that is yet to be created.
@@ -123,11 +129,11 @@ impl PartWriter {
             pages: base.pages.rebuilt(pages, &mut mint, &name, &mut written),
             segments: base.segments.rebuilt(segments, &mut mint, &name, &mut written),
         };
-        let (nonce, lines) = (mint(), manifest.top_lines());
-        let reference = ManifestRef { manifest: name(&nonce), sha256: Sha::of(lines.as_bytes()) };
-        written.push(ManifestObject { nonce, lines });
-        let draft = |object: ManifestObject| self.drafter.lines(Part::Manifest, &object.nonce, object.lines);
-        (reference, manifest, written.into_iter().map(draft).collect())
+        let top = manifest.top(mint());
+        let reference = ManifestRef { manifest: name(&top.nonce), sha256: Sha::of(top.lines.as_bytes()) };
+        written.push(top);
+        let drafts = written.into_iter().map(|object| self.drafter.manifest(object)).collect();
+        (reference, manifest, drafts)
     }
 
     /// Creates all objects. On an error some exist: garbage, unless something comes to name them.

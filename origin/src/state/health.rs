@@ -10,6 +10,9 @@ use crate::{
     state::{snapshot::Snapshot, space::Space},
 };
 
+/// Losses that the health names, so that a condition stays short (the API takes 32 KiB).
+const LOSSES_NAMED: usize = 8;
+
 /// What is known of the state in memory.
 pub(crate) struct Trust {
     health: Health,
@@ -37,6 +40,19 @@ impl Space {
             drop(standing);
             self.context.announce(&self.namespace);
         }
+    }
+
+    /// The state in memory is what a readable root says: whole, or not.
+    pub(crate) fn assess(&self, snapshot: &Snapshot) {
+        let mut details: Vec<String> = snapshot.open_damage().map(|damage| damage.detail.clone()).collect();
+        details.extend(self.values.among(&snapshot.entries));
+        let more = details.len().saturating_sub(LOSSES_NAMED);
+        details.truncate(LOSSES_NAMED);
+        details.extend((more > 0).then(|| format!("and {more} more")));
+        self.set_health(match details.is_empty() {
+            true => Health::Ready,
+            false => Health::PartDamaged { detail: details.join("; ") },
+        });
     }
 
     /// A first look has been taken, whatever it showed.

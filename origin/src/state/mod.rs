@@ -2,8 +2,10 @@
 //! trusted. Readers are answered from here.
 
 pub(crate) mod context;
+pub(crate) mod damage;
 pub(crate) mod entries;
 pub(crate) mod health;
+pub(crate) mod lost_values;
 pub(crate) mod read;
 pub(crate) mod snapshot;
 pub(crate) mod space;

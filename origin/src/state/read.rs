@@ -104,7 +104,11 @@ impl Space {
         if let Some(damage) = view.damage_of(key) {
             return Err(damaged_range(&self.config(), &damage.detail));
         }
-        Ok(view.entries.live(key, self.context.clock.now()))
+        let live = view.entries.live(key, self.context.clock.now());
+        if let Some(detail) = live.and_then(|slot| self.values.of(slot)) {
+            return Err(damaged_range(&self.config(), &detail));
+        }
+        Ok(live)
     }
 
     fn entry(&self, view: &Snapshot, slot: &Slot) -> Entry {
@@ -112,7 +116,8 @@ impl Space {
         let value = match &put.value {
             StoredValue::Inline(bytes) => Value::Bytes(bytes.clone()),
             StoredValue::Chunked(named) => {
-                values::read(&self.context.store, &self.context.chunks, &self.namespace, named)
+                let value = values::read(&self.context.store, &self.context.chunks, &self.namespace, named);
+                self.values.doubting(&put.key, value)
             }
         };
         Entry {

@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
-use nearkv::{Key, Namespace, Prefix, Version};
+use nearkv::{Key, Namespace, Version};
 
 use crate::{
     DeletionPolicy,
-    format::{Manifest, Root},
-    state::entries::Entries,
+    format::{Manifest, ManifestRef, Root},
+    state::{
+        damage::{Damage, Lost},
+        entries::Entries,
+    },
     store::{Meta, Owner, Token},
 };
 
@@ -25,32 +28,6 @@ pub(crate) struct Snapshot {
     pub(crate) manifest: Arc<Manifest>,
     /// What could not be read.
     pub(crate) damage: Arc<[Damage]>,
-}
-
-/// A part that is lost: what it said of the keys of its range up to its last version is not known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Damage {
-    /// The object, and what is wrong with it.
-    pub(crate) detail: String,
-    /// First key of the range; `None` without lower end.
-    pub(crate) from: Option<Key>,
-    /// First key beyond the range; `None` without upper end.
-    pub(crate) until: Option<Key>,
-    /// Later records are whole.
-    pub(crate) through: u64,
-}
-
-impl Damage {
-    /// Whether a list with this prefix would have to show keys of the range.
-    pub(crate) fn meets(&self, prefix: &Prefix) -> bool {
-        self.until.as_ref().is_none_or(|until| until.as_str() > prefix.as_str())
-            && self.from.as_ref().is_none_or(|from| from.as_str() < prefix.as_str() || prefix.covers(from))
-    }
-
-    fn covers(&self, key: &Key) -> bool {
-        self.from.as_ref().is_none_or(|from| from <= key)
-            && self.until.as_ref().is_none_or(|until| key < until)
-    }
 }
 
 impl Snapshot {
@@ -75,7 +52,32 @@ impl Snapshot {
             return None;
         }
         let version = self.entries.get(key).map_or(0, |slot| slot.version);
-        self.damage.iter().find(|damage| damage.covers(key) && version <= damage.through)
+        self.damage.iter().find(|damage| damage.obscures(key, version))
+    }
+
+    /// What keeps entries from being known.
+    pub(crate) fn open_damage(&self) -> impl Iterator<Item = &Damage> {
+        self.damage.iter().filter(|damage| damage.is_open())
+    }
+
+    /// What stays lost at a root that this process has made of this one.
+    pub(crate) fn damage_at(&self, root: &Root, manifest: &Manifest) -> Arc<[Damage]> {
+        if self.damage.is_empty() {
+            return Arc::clone(&self.damage);
+        }
+        let stays = |damage: &&Damage| damage.is_open() || damage.is_reached(root, manifest);
+        self.damage.iter().filter(stays).cloned().collect()
+    }
+
+    /// The loss of the manifest that the root names. The pages and segments that it leads to are unknown
+    /// then, so nothing may take its place but a manifest that leads to all entries.
+    pub(crate) fn lost_manifest(&self) -> Option<&Damage> {
+        self.damage.iter().find(|damage| matches!(damage.lost, Lost::Manifest(_)))
+    }
+
+    /// Whether memory knows what the manifest of this name says.
+    pub(crate) fn knows_manifest(&self, reference: &ManifestRef) -> bool {
+        self.root.manifest.as_ref() == Some(reference) && self.lost_manifest().is_none()
     }
 
     /// The policy that the root follows.

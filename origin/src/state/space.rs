@@ -24,6 +24,7 @@ use crate::{
     state::context::Context,
     state::{
         health::Trust,
+        lost_values::LostValues,
         snapshot::{Snapshot, owner},
         writers::Writers,
     },
@@ -41,6 +42,8 @@ pub(crate) struct Space {
     started: Instant,
     pub(crate) tally: Tally,
     pub(crate) writers: Writers,
+    /// Long values that cannot be read whole.
+    pub(crate) values: Arc<LostValues>,
     /// The snapshot is another one. For the upkeep.
     pub(crate) moved: Notify,
     /// The same, for readers who wait for a newer state.
@@ -73,6 +76,7 @@ impl Space {
             started: Instant::now(),
             tally: Tally::default(),
             writers: Writers::default(),
+            values: Arc::default(),
             moved: Notify::new(),
             published: Notify::new(),
             reconfigured: Notify::new(),

@@ -6,7 +6,7 @@ use nearkv::Reason;
 use tokio::time::sleep;
 
 use crate::{
-    Birth, Settings,
+    Birth, OnLoss, Settings,
     format::root_name,
     store::{
         Draft, ObjectName,
@@ -30,7 +30,7 @@ async fn invariant_7_a_missing_root_is_not_made_anew_until_it_is_repaired() {
         assert_eq!(reason(process.origin.initialise(&settings(), birth).await), Reason::NamespaceDamaged);
     }
     assert!(store.world().object(&root_name(&settings())).is_none());
-    let repaired = process.origin.repair(&settings()).await.unwrap();
+    let repaired = process.repair(OnLoss::Refuse).await;
     assert_ne!(repaired.incarnation, before.incarnation);
     process.reaches("Ready").await;
     process.put("l", "v").await.unwrap();
@@ -76,7 +76,7 @@ async fn invariant_7_a_root_from_a_backup_is_damage_and_repair_keeps_what_memory
     process.put("k", "new").await.unwrap();
     store.world().tamper(&root_name(&settings()), |object| object.content = old.content.clone());
     process.reaches("RootDamaged").await;
-    process.origin.repair(&settings()).await.unwrap();
+    process.repair(OnLoss::Refuse).await;
     process.reaches("Ready").await;
     assert_eq!(process.get("k").await.unwrap().as_deref(), Some("new"));
 }
@@ -112,7 +112,7 @@ async fn invariant_7_a_root_of_an_unknown_format_is_left_alone_whatever_is_asked
         }
         assert_eq!(process.health().as_str(), "FormatUnknown");
         assert_eq!(reason(process.put("k", "w").await), Reason::NamespaceDamaged);
-        assert!(process.origin.repair(&settings()).await.is_err(), "memory is behind it");
+        assert!(process.origin.repair(&settings(), OnLoss::Refuse).await.is_err(), "memory is behind it");
     }
     assert_eq!(reason(stranger.get("k").await), Reason::NamespaceDamaged);
     // Longer than the grace of what is collected.
@@ -141,12 +141,12 @@ async fn invariant_7_a_strangers_object_is_left_alone() {
         Reason::NamespaceDamaged
     );
     assert_eq!(process.health().as_str(), "NameTaken");
-    assert!(process.origin.repair(&settings()).await.is_err());
+    assert!(process.origin.repair(&settings(), OnLoss::Refuse).await.is_err());
     assert_eq!(store.world().object(&name).unwrap().content, draft.content);
 }
 
 /// Enough writes for segments, a manifest and pages.
-async fn fill(process: &Process) {
+pub(super) async fn fill(process: &Process) {
     process.origin.set_maintainer(true);
     for round in 0..30 {
         let puts = (0..50).map(|n| {
@@ -160,7 +160,7 @@ async fn fill(process: &Process) {
 }
 
 /// What the root reaches of a part.
-fn reached(process: &Process, part: &str) -> Vec<ObjectName> {
+pub(super) fn reached(process: &Process, part: &str) -> Vec<ObjectName> {
     let view = process.origin.instance(&settings()).unwrap().space.view().unwrap();
     let (root, manifest) = (&view.root, &view.manifest);
     let names: Vec<&String> = match part {
@@ -172,7 +172,7 @@ fn reached(process: &Process, part: &str) -> Vec<ObjectName> {
 }
 
 /// A process that finds its first page altered.
-async fn with_a_damaged_page(store: &Simulated) -> (Process, ObjectName) {
+pub(super) async fn with_a_damaged_page(store: &Simulated) -> (Process, ObjectName) {
     let process = Process::start(store, 1).await;
     fill(&process).await;
     let page = reached(&process, "page").remove(0);
@@ -275,7 +275,7 @@ async fn invariant_7_damaged_data_read_again_do_not_take_the_place_of_what_was_c
     let follower = Arc::clone(&process.origin.instance(&settings()).unwrap().follower);
     for moment in 0..40 {
         let reader = Arc::clone(&follower);
-        let reading = tokio::spawn(async move { reader.refresh().await.map(drop) });
+        let reading = tokio::spawn(async move { reader.look_again().await.map(drop) });
         sleep(slow * moment).await;
         let value = moment.to_string();
         process.put("later", &value).await.unwrap();

@@ -12,8 +12,8 @@ use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Birth, CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, NamespaceConfig, Origin, Quota,
-    Settings,
+    Birth, CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, NamespaceConfig, OnLoss, Origin,
+    Quota, Repair, Settings,
     format::{Root, root_name},
     store::{Object, simulated::Simulated},
 };
@@ -131,6 +131,14 @@ impl Process {
             if options.cursor.is_none() {
                 return keys;
             }
+        }
+    }
+
+    /// Repairs, and expects that it is done.
+    pub(crate) async fn repair(&self, on_loss: OnLoss) -> Version {
+        match self.origin.repair(&settings(), on_loss).await.unwrap() {
+            Repair::Done(version) => version,
+            Repair::WouldDrop(what) => panic!("{what}"),
         }
     }
 

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Health,
-    format::{LABEL_NAMESPACE, Manifest},
+    format::{LABEL_NAMESPACE, List, Manifest, PageRef},
     limits::budget::Purpose,
-    parts::writer::PartWriter,
+    parts::{pages::LostPages, writer::PartWriter},
     state::snapshot::Snapshot,
     store::{ObjectName, Selector, Token},
     upkeep::{Host, UpkeepError, checkpoint, keeper::Keeper},
@@ -35,6 +35,15 @@ impl Keeper {
             tokio::select! {
                 () = end.cancelled() => return,
                 () = sleep(AUDIT_EVERY + self.space.context.random.jitter(AUDIT_EVERY / 4)) => {}
+                // A read has met a value that is not whole.
+                () = self.space.values.doubted.notified() => {
+                    let outcome = tokio::select! {
+                        () = end.cancelled() => return,
+                        outcome = self.look_at_values() => outcome,
+                    };
+                    self.say(outcome);
+                    continue;
+                }
             }
             let round = async {
                 match self.space.health() {
@@ -43,7 +52,7 @@ impl Keeper {
                     // And a refusal is only known to last until the next write; nobody may write for long.
                     Health::PartDamaged { .. } | Health::StoreRefused { .. } => {
                         self.follower.inbox.request_check();
-                        Ok(())
+                        self.look_for_losses(&mut seen).await
                     }
                     _ => Ok(()),
                 }
@@ -52,10 +61,14 @@ impl Keeper {
                 () = end.cancelled() => return,
                 outcome = round => outcome,
             };
-            if let Err(error) = outcome {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(namespace = %self.space.namespace, error, "the parts could not be audited");
-            }
+            self.say(outcome);
+        }
+    }
+
+    fn say(&self, outcome: Result<(), UpkeepError>) {
+        if let Err(error) = outcome {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(namespace = %self.space.namespace, error, "the parts could not be audited");
         }
     }
 
@@ -76,10 +89,17 @@ impl Keeper {
             (Some(now), Some(before)) => now != before,
             (Some(_), None) => false,
         };
-        let mut suspects: HashSet<ObjectName> = self.parts(&view).into_iter().filter(changed).collect();
+        // What is lost already is read again by the follower.
+        let known: HashSet<ObjectName> =
+            view.open_damage().map(|damage| self.object(damage.name())).collect();
+        let parts = self.parts(&view).into_iter().filter(|name| !known.contains(name));
+        let mut suspects: HashSet<ObjectName> = parts.filter(changed).collect();
         // What was altered before this process has seen it first.
-        suspects.extend(std::mem::take(&mut *self.doubted.lock()));
+        let doubted = std::mem::take(&mut *self.doubted.lock());
+        suspects.extend(doubted.into_iter().filter(|name| !known.contains(name)));
+        self.doubt_values(&view, |name| !changed(name));
         *seen = listed;
+        self.look_at_values().await?;
         if suspects.is_empty() {
             return Ok(());
         }
@@ -99,10 +119,11 @@ impl Keeper {
         let top = root.manifest.iter().chain(manifest.children()).map(|reference| &reference.manifest);
         let segments = manifest.segments.iter().chain(&root.segments).map(|segment| &segment.segment);
         let pages = manifest.pages.iter().map(|page| &page.page);
-        top.chain(segments)
-            .chain(pages)
-            .map(|name| ObjectName::new(self.space.namespace.account(), name))
-            .collect()
+        top.chain(segments).chain(pages).map(|name| self.object(name)).collect()
+    }
+
+    fn object(&self, name: &str) -> ObjectName {
+        ObjectName::new(self.space.namespace.account(), name)
     }
 
     /// Reads the suspects that the state still names; says what is lost, if anything is.
@@ -112,8 +133,7 @@ impl Keeper {
         suspects: &HashSet<ObjectName>,
     ) -> Result<Option<String>, UpkeepError> {
         let loader = self.space.part_writer().loader();
-        let is_suspect =
-            |name: &str| suspects.contains(&ObjectName::new(self.space.namespace.account(), name));
+        let is_suspect = |name: &str| suspects.contains(&self.object(name));
         let Snapshot { root, manifest, .. } = view;
         let pages = manifest.pages.iter().filter(|page| is_suspect(&page.page));
         let segments = manifest.segments.iter().chain(&root.segments);
@@ -135,21 +155,36 @@ impl Keeper {
         Ok(None)
     }
 
-    /// A checkpoint of all entries that takes over no page and no object of the manifest.
+    /// A checkpoint of all entries that takes over no page and no object of the manifest, but the pages that are lost to
+    /// memory too. While a segment is lost to memory too, there can be none.
     async fn heal(self: &Arc<Self>, view: Arc<Snapshot>) -> Result<(), UpkeepError> {
         let now = self.space.context.clock.now();
         let part_writer = PartWriter { purpose: Purpose::Relief, ..self.space.part_writer() };
-        let Manifest { checkpoint, expired_before, .. } = *view.manifest;
-        let without_pages = Manifest { checkpoint, expired_before, ..Manifest::default() };
-        let mut writing = checkpoint::plan(&part_writer, view, Arc::new(without_pages), now).await?;
+        let Some(lost) = checkpoint::lost_pages(&part_writer, &*view, &view.manifest).await? else {
+            return Ok(());
+        };
+        let base = Arc::new(rewritten(&view.manifest, &lost));
+        let mut writing = checkpoint::plan(&part_writer, view, base, lost.clone(), now).await?;
         while writing.write_some(&part_writer).await? {}
         let Some(current) = self.space.view() else { return Ok(()) };
-        let Manifest { checkpoint, expired_before, ref segments, .. } = *current.manifest;
-        let segments = segments.without_children();
-        let anew = Manifest { checkpoint, expired_before, segments, ..Manifest::default() };
+        let segments = current.manifest.segments.without_children();
+        let anew = Manifest { segments, ..rewritten(&current.manifest, &lost) };
         if let Some(amendment) = writing.finish(&part_writer, &current.root, &anew).await? {
             self.amend(amendment).await?;
         }
         Ok(())
     }
+}
+
+/// The manifest as a checkpoint has to see it that keeps no page but the `lost` ones: the others have no entries that it
+/// could take over, and only say where the lost ones end.
+fn rewritten(manifest: &Manifest, lost: &LostPages) -> Manifest {
+    let Manifest { checkpoint, expired_before, pages, segments: _ } = manifest;
+    let rewritten = |page: &PageRef| match lost.contains(&page.page) {
+        true => page.clone(),
+        false => PageRef { entries: 0, ..page.clone() },
+    };
+    let pages =
+        if lost.is_empty() { List::default() } else { List::flat(pages.iter().map(rewritten).collect()) };
+    Manifest { checkpoint: *checkpoint, expired_before: *expired_before, pages, segments: List::default() }
 }

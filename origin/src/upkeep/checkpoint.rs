@@ -4,6 +4,7 @@
 //! them before (decision 9).
 
 mod due;
+mod lost;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::{
     commit::amendment::{Amendment, NewManifest},
     format::{Manifest, PageRef, Root},
     parts::{
-        pages::{self, NewPage, PlannedPage},
+        pages::{self, LostPages, NewPage, PlannedPage},
         writer::PartWriter,
     },
     store::Draft,
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub(crate) use due::{has_room, is_due};
+pub(crate) use lost::lost_pages;
 
 /// Pages created side by side, and before upkeep looks at the root again: a few, since they keep the store's processors
 /// from the commits, and nobody waits for them.
@@ -62,7 +64,7 @@ pub(crate) struct Stage {
     new: usize,
 }
 
-/// Plans the pages for the state of `snapshot`, whose root names `base`. Encoding megabytes takes a while, so it
+/// Plans the pages for the state of `snapshot`, whose root names `base`; those of `lost` stay as they are. Encoding megabytes takes a while, so it
 /// runs beside the tasks that serve.
 ///
 /// # Errors
@@ -71,6 +73,7 @@ pub(crate) async fn plan(
     part_writer: &PartWriter,
     snapshot: Arc<dyn View>,
     base: Arc<Manifest>,
+    lost: LostPages,
     now: UnixMillis,
 ) -> Result<Writing, UpkeepError> {
     // Never earlier than the last time, whatever the clock says: what was left out stays out.
@@ -78,7 +81,8 @@ pub(crate) async fn plan(
     let before = base.checkpoint;
     let named: Vec<PageRef> = base.pages.iter().cloned().collect();
     let (of, old) = (Arc::clone(&snapshot), named.clone());
-    let planning = pages::beside(of.keys() as usize, move || pages::plan(&old, of.entries(), expired_before));
+    let planning =
+        pages::beside(of.keys() as usize, move || pages::plan(&old, &lost, of.entries(), expired_before));
     let planned = planning.await.map_err(|_| UpkeepError::Aborted)?;
     let page = |planned| {
         let (reference, draft) = part_writer.page(snapshot.root().version, planned);

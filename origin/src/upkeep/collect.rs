@@ -17,6 +17,7 @@ use crate::{
     format::{Chunks, LABEL_NAMESPACE, LABEL_PART, Manifest, Part, StoredValue, chunk_name},
     limits::budget::Usage,
     parts::writer::PartWriter,
+    state::damage::Damage,
     store::{Meta, ObjectId, ObjectName, ObjectStore, Selector, StoreError},
     upkeep::{UpkeepError, View},
 };
@@ -97,7 +98,9 @@ impl Collector {
         manifest: &Manifest,
     ) -> Result<Vec<Meta>, UpkeepError> {
         let listed = self.count(part_writer).await?;
-        let parts: Vec<Meta> = listed.into_iter().filter(|meta| is_part(meta, &self.namespace)).collect();
+        let is_known = known(&self.namespace, snapshot);
+        let parts = listed.into_iter().filter(|meta| is_part(meta, &self.namespace) && is_known(meta));
+        let parts: Vec<Meta> = parts.collect();
         let reached = reached(&self.namespace, snapshot, manifest);
         let living = parts.iter().filter(|meta| reached.contains(&meta.name));
         part_writer.budget.reached(&self.namespace, Usage::of(living));
@@ -116,7 +119,9 @@ impl Collector {
         manifest: &Manifest,
     ) -> Result<Collected, UpkeepError> {
         let reached = reached(&self.namespace, swept, manifest);
-        let doomed = ripe.into_iter().filter(|meta| !reached.contains(&meta.name)).collect();
+        let is_known = known(&self.namespace, swept);
+        let doomed =
+            ripe.into_iter().filter(|meta| !reached.contains(&meta.name) && is_known(meta)).collect();
         let (gone, outcome) = delete_all(&*part_writer.store, &self.namespace, doomed).await;
         let Usage { bytes, objects } = Usage::of(&gone);
         part_writer.budget.release(&self.namespace, bytes, objects);
@@ -142,13 +147,21 @@ fn reached(namespace: &Namespace, snapshot: &dyn View, manifest: &Manifest) -> H
     reached
 }
 
+/// Whether the state says for sure if it reaches an object: of chunks it does not while a part is lost that may have named
+/// them and may be put back.
+fn known<'a>(namespace: &'a Namespace, snapshot: &dyn View) -> impl Fn(&Meta) -> bool + use<'a> {
+    let values_are_known = !snapshot.damage().iter().any(Damage::is_open);
+    move |meta| values_are_known || !is_of(meta, namespace, Part::Value)
+}
+
 /// Whether an object is one of ours by name and label, and not the root: a stranger's label alone dooms nothing.
 fn is_part(meta: &Meta, namespace: &Namespace) -> bool {
-    let of = |part: &Part| {
-        meta.labels.get(LABEL_PART).is_some_and(|label| label == part.as_str())
-            && meta.name.name.starts_with(&format!("{}.kv.{}.", namespace.name(), part.as_str()))
-    };
-    Part::ALL.iter().filter(|part| **part != Part::Root).any(of)
+    Part::ALL.iter().filter(|part| **part != Part::Root).any(|part| is_of(meta, namespace, *part))
+}
+
+fn is_of(meta: &Meta, namespace: &Namespace, part: Part) -> bool {
+    meta.labels.get(LABEL_PART).is_some_and(|label| label == part.as_str())
+        && meta.name.name.starts_with(&format!("{}.kv.{}.", namespace.name(), part.as_str()))
 }
 
 async fn list(store: &dyn ObjectStore, namespace: &Namespace) -> Result<Vec<Meta>, UpkeepError> {

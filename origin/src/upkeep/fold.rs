@@ -8,7 +8,8 @@ use crate::{
     format::{Manifest, PART_BYTES, Root, SegmentRef},
     parts::writer::PartWriter,
     settings::FULL_SEGMENTS,
-    upkeep::UpkeepError,
+    state::damage::Lost,
+    upkeep::{UpkeepError, View},
 };
 
 /// Segments in the root from which on they are folded (design §6).
@@ -40,16 +41,18 @@ fn taken(segments: &[SegmentRef]) -> usize {
     (segments.len() - left).min(MOST_SEGMENTS)
 }
 
-/// Which neighbours become one: small ones, up to 64 KiB together. A segment alone stays as it is. Pure.
-fn pack(segments: &[SegmentRef]) -> Vec<Vec<SegmentRef>> {
-    let are_small = |segments: &[SegmentRef]| segments.iter().all(|segment| segment.bytes < KEPT_BYTES);
+/// Which neighbours become one: small ones, up to 64 KiB together. A segment alone stays as it is, and so does one that is
+/// lost and cannot be copied. Pure.
+fn pack(segments: &[SegmentRef], is_lost: &dyn Fn(&SegmentRef) -> bool) -> Vec<Vec<SegmentRef>> {
+    let is_small = |segment: &SegmentRef| segment.bytes < KEPT_BYTES && !is_lost(segment);
+    let are_small = |segments: &[SegmentRef]| segments.iter().all(is_small);
     let bytes = |segments: &[SegmentRef]| segments.iter().map(|segment| segment.bytes).sum::<u64>();
     let mut packed: Vec<Vec<SegmentRef>> = Vec::new();
     for segment in segments {
         match packed.last_mut() {
             Some(small)
                 if are_small(small)
-                    && segment.bytes < KEPT_BYTES
+                    && is_small(segment)
                     && bytes(small) + segment.bytes <= PART_BYTES as u64 =>
             {
                 small.push(segment.clone());
@@ -61,27 +64,33 @@ fn pack(segments: &[SegmentRef]) -> Vec<Vec<SegmentRef>> {
 }
 
 /// Writes the folded segments and their manifest, and answers what the root shall become. Reads and creates
-/// objects, swaps nothing. `base` is the manifest that `root` names.
+/// objects, swaps nothing. `base` is the manifest that the root of `snapshot` names.
 ///
 /// # Errors
 /// See [`UpkeepError`].
 pub(crate) async fn prepare(
     part_writer: &PartWriter,
-    root: &Root,
+    snapshot: &dyn View,
     base: &Manifest,
 ) -> Result<Amendment, UpkeepError> {
+    let root = snapshot.root();
+    let is_lost = |segment: &SegmentRef| {
+        snapshot.damage().iter().any(|damage| damage.lost == Lost::Segment(segment.clone()))
+    };
     let taken = &root.segments[..taken(&root.segments)];
     let born = Instant::now();
     let mut drafts = Vec::new();
     let mut segments: Vec<SegmentRef> = base.segments.iter().cloned().collect();
-    for packed in pack(taken) {
+    for packed in pack(taken, &is_lost) {
         let [first, _, ..] = &packed[..] else {
             segments.extend(packed);
             continue;
         };
         let (first, records) = (first.first, packed.iter().map(|segment| segment.records).sum());
+        let keys = packed.iter().map(|segment| segment.keys.clone());
+        let keys = keys.reduce(|one, other| Some(one?.join(other?))).flatten();
         let lines = part_writer.loader().lines_of(packed).await?.concat();
-        let (segment, draft) = part_writer.segment(first, records, lines);
+        let (segment, draft) = part_writer.segment(first, records, lines, keys);
         drafts.push(draft);
         segments.push(segment);
     }
@@ -103,7 +112,7 @@ mod tests {
         let mut first = 1;
         let next = |&(records, line): &(u64, u64)| {
             let (segment, sha256) = (format!("log.{first}"), Sha::of(b""));
-            let made = SegmentRef { segment, first, records, bytes: records * line, sha256 };
+            let made = SegmentRef { segment, first, records, bytes: records * line, sha256, keys: None };
             first += records;
             made
         };
@@ -113,7 +122,7 @@ mod tests {
     #[test]
     fn small_neighbours_become_full_segments_and_every_one_has_its_place() {
         let segments = chain(&[(30, 340); 13]);
-        let packed = pack(&segments);
+        let packed = pack(&segments, &|_| false);
         assert_eq!(packed.concat(), segments);
         let counts: Vec<usize> = packed.iter().map(Vec::len).collect();
         assert_eq!(counts, [6, 6, 1], "six of them are 61,200 bytes, seven are over 64 KiB");
@@ -121,9 +130,17 @@ mod tests {
 
     #[test]
     fn what_is_large_enough_is_taken_over_as_it_is() {
-        let packed = pack(&chain(&[(5, 340), (60, 340), (5, 340), (5, 340), (190, 340)]));
+        let packed = pack(&chain(&[(5, 340), (60, 340), (5, 340), (5, 340), (190, 340)]), &|_| false);
         let joined = packed.iter().filter(|part| part.len() > 1).count();
         assert_eq!((packed.len(), joined), (4, 1), "{packed:?}");
+    }
+
+    #[test]
+    fn a_lost_segment_is_copied_by_no_fold_and_its_neighbours_are() {
+        let segments = chain(&[(5, 340); 7]);
+        let packed = pack(&segments, &|segment| segment.first == 16);
+        assert_eq!(packed.concat(), segments);
+        assert_eq!(packed.iter().map(Vec::len).collect::<Vec<_>>(), [3, 1, 3]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::{
     commit::amendment::Amendment,
     format::{Manifest, Root},
     parts::pages::PageEntry,
+    state::damage::Damage,
     store::ObjectName,
     upkeep::AmendError,
 };
@@ -22,6 +23,8 @@ pub(crate) trait View: Send + Sync + 'static {
     fn keys(&self) -> u64;
     /// The manifest that the root names, if memory happens to know what it says.
     fn manifest(&self) -> Option<Arc<Manifest>>;
+    /// What could not be read of it.
+    fn damage(&self) -> &[Damage];
 }
 
 /// The engine, as upkeep needs it.

@@ -7,12 +7,11 @@ use nearkv::Reason;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Health,
     commit::{amendment::Amendment, request::Operation},
     format::{Manifest, Root},
     limits::budget::Purpose,
     parts::{pages::PageEntry, writer::PartWriter},
-    state::snapshot::Snapshot,
+    state::{damage::Damage, snapshot::Snapshot},
     store::ObjectName,
     upkeep::{AmendError, Host, View, keeper::Keeper, rounds::Upkeep},
 };
@@ -33,16 +32,19 @@ impl View for Snapshot {
     fn manifest(&self) -> Option<Arc<Manifest>> {
         Some(Arc::clone(&self.manifest))
     }
+
+    fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
 }
 
 #[async_trait]
 impl Host for Keeper {
     fn snapshot(&self) -> Option<Arc<dyn View>> {
-        // What the store refused to take says nothing against what it holds.
-        if !matches!(self.space.health(), Health::Ready | Health::StoreRefused { .. }) {
-            return None;
-        }
-        self.space.view().map(|view| view as Arc<dyn View>)
+        // What the store refused to take says nothing against what it holds. A lost part concerns its own keys, but a
+        // lost manifest everything: what it leads to is not known.
+        let view = self.space.view().filter(|view| self.space.is_sound() && view.lost_manifest().is_none());
+        view.map(|view| view as Arc<dyn View>)
     }
 
     async fn amend(&self, amendment: Amendment) -> Result<Arc<dyn View>, AmendError> {

@@ -2,6 +2,7 @@
 //! the root reaches, and the `ownership` of every object. The `keeper` runs them for one KvNamespace.
 
 pub(crate) mod audit;
+pub(crate) mod audit_values;
 pub(crate) mod checkpoint;
 pub(crate) mod collect;
 pub(crate) mod error;

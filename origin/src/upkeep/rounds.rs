@@ -172,7 +172,7 @@ impl Upkeep {
             && fold::is_due(snapshot.root(), maintainer)
         {
             let base = self.manifest(&*snapshot).await?;
-            let amendment = fold::prepare(&self.part_writer, snapshot.root(), &base).await?;
+            let amendment = fold::prepare(&self.part_writer, &*snapshot, &base).await?;
             folds += self.amend(amendment).await?;
         }
         Ok(folds)
@@ -188,9 +188,17 @@ impl Upkeep {
         {
             return Ok(0);
         }
-        let mut writing =
-            checkpoint::plan(&self.part_writer, Arc::clone(&snapshot), Arc::clone(&base), self.clock.now())
-                .await?;
+        let Some(lost) = checkpoint::lost_pages(&self.part_writer, &*snapshot, &base).await? else {
+            return Ok(0);
+        };
+        let mut writing = checkpoint::plan(
+            &self.part_writer,
+            Arc::clone(&snapshot),
+            Arc::clone(&base),
+            lost,
+            self.clock.now(),
+        )
+        .await?;
         while writing.write_some(&self.part_writer).await? {
             // Commits go on meanwhile and fill the root.
             *folds += self.fold(true).await?;

@@ -32,6 +32,11 @@ impl ChunkCache {
         };
         Self(Cache::builder().max_capacity(bytes).weigher(weight).build())
     }
+
+    /// A chunk, if it was read lately.
+    pub(crate) fn get(&self, name: &ObjectName) -> Option<Bytes> {
+        self.0.get(name)
+    }
 }
 
 /// The value that `chunks` name, as a stream. It ends with an error if a chunk is missing or the digest is wrong;
@@ -45,6 +50,7 @@ pub(crate) fn read(
 ) -> Value {
     let Chunks { nonce, count, size, sha256 } = chunks.clone();
     let (store, cache, namespace) = (Arc::clone(store), cache.clone(), namespace.clone());
+    let (altered, of, of_nonce) = (cache.clone(), namespace.clone(), nonce.clone());
     let fetch = move |index: u32| {
         let (store, cache) = (Arc::clone(&store), cache.clone());
         let name = chunk_name(&namespace, &nonce, index);
@@ -59,7 +65,12 @@ pub(crate) fn read(
         let checked = fetched.and_then(|(last, chunk)| {
             hasher.update(&chunk);
             let right = !last || Sha::finish(hasher.clone()) == sha256;
-            if right { Ok(chunk) } else { Err(Error::new(Reason::NamespaceDamaged, "The value is damaged")) }
+            if right {
+                return Ok(chunk);
+            }
+            // Whatever was altered must not be kept past the moment at which it is put back.
+            (0..count).for_each(|index| altered.0.invalidate(&chunk_name(&of, &of_nonce, index)));
+            Err(Error::new(Reason::NamespaceDamaged, "The value is damaged"))
         });
         std::future::ready(Some(checked))
     };

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use nearkv::{GetOptions, Kv, ListOptions, Lookup};
 use nearkv_origin::{
+    OnLoss,
     format::{LABEL_PART, root_name},
     store::{
         ObjectName,
@@ -97,7 +98,7 @@ async fn repair(sim: &Arc<Sim>) -> Result<(), String> {
             sleep(Duration::from_secs(30)).await;
             continue;
         };
-        let repaired = best.origin.repair(&sim.namespace).await;
+        let repaired = best.origin.repair(&sim.namespace, OnLoss::Accept).await;
         sim.say(|| format!("repair by {}: {repaired:?}", best.name));
         sleep(Duration::from_secs(15)).await;
     }

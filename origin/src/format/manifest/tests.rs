@@ -26,6 +26,7 @@ fn segment(n: u64) -> SegmentRef {
         records: 190,
         bytes: 65_000,
         sha256,
+        keys: None,
     }
 }
 
@@ -47,7 +48,7 @@ impl Shelf {
         let name = |nonce: &str| format!("m.{nonce}");
         let pages = old.pages.rebuilt(pages, &mut mint, &name, &mut written);
         let segments = old.segments.rebuilt(segments, &mut mint, &name, &mut written);
-        for ManifestObject { nonce, lines } in written {
+        for ManifestObject { nonce, lines, segments: _ } in written {
             assert!(lines.len() <= PART_BYTES);
             self.lines.insert(name(&nonce), lines);
         }

@@ -48,7 +48,7 @@ async fn shelf() -> Shelf {
         PlannedPage::New(NewPage { from: from.map(key), entries: 1, lines })
     };
     let pages = [page(None, "a"), page(Some("m"), "n")].map(|page| part_writer.page(7, page));
-    let (segment, draft) = part_writer.segment(8, 1, encode_lines([&put("z")]));
+    let (segment, draft) = part_writer.segment(8, 1, encode_lines([&put("z")]), None);
     let drafts = pages.iter().filter_map(|(_, draft)| draft.clone()).chain([draft]);
     part_writer.create(drafts.collect()).await.unwrap();
     let pages = pages.into_iter().map(|(page, _)| page).zip([Some(key("m")), None]).collect();
@@ -106,5 +106,14 @@ fn memory_holds_what_a_page_of_both_checkpoints_says_and_nothing_of_a_page_witho
     let new = manifest(vec![first, page(Some("p"), 9, 3, "p"), last.clone()]);
     let memory = Source::Memory { from: None, until: Some(key("m")), through: 7 };
     let fetched = Source::Page(page(Some("p"), 9, 3, "p"), Some(key("t")));
-    assert_eq!(sources(Some(&old), &new), [memory, fetched, Source::Page(last, None)]);
+    assert_eq!(
+        sources(Some(&old), &new, &|_, _| true),
+        [memory, fetched.clone(), Source::Page(last.clone(), None)]
+    );
+    let first = Source::Page(page(None, 7, 2, "a"), Some(key("p")));
+    assert_eq!(
+        sources(Some(&old), &new, &|_, _| false),
+        [first, fetched, Source::Page(last, None)],
+        "what memory does not hold whole is fetched"
+    );
 }

@@ -21,7 +21,7 @@ struct Book {
 impl Book {
     fn checkpoint(&mut self, entries: &Entries, version: u64, expired_before: u64) {
         let of = entries.values().map(|(version, put)| PageEntry { version: *version, put });
-        let planned = plan(&self.pages, of, expired_before);
+        let planned = plan(&self.pages, &LostPages::new(), of, expired_before);
         let shelve = |page| match page {
             PlannedPage::Kept(page) => page,
             PlannedPage::New(NewPage { from, entries, lines }) => {

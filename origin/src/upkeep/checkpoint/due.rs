@@ -65,6 +65,7 @@ mod tests {
             records: 1,
             bytes: BYTES_LEAST / 2 + 1,
             sha256: Sha::of(b""),
+            keys: None,
         };
         root.segments = vec![segment(1)];
         assert!(!is_due(&root, &manifest, 4, Room::Scarce), "less than the least");

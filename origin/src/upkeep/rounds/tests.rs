@@ -14,7 +14,10 @@ use super::*;
 use crate::{
     format::Record,
     limits::budget::{Budget, Purpose},
-    parts::loader::{Source, sources},
+    parts::{
+        loader::{Source, sources},
+        pages::LostPages,
+    },
     store::{ObjectName, ObjectStore, simulated::Faults},
 };
 
@@ -48,7 +51,8 @@ async fn the_collector_never_deletes_what_the_root_reaches_and_leaves_nothing_el
             }
             if random.below(8) == 0 {
                 // Garbage of a writer that died.
-                let (_, draft) = world.committer.part_writer.segment(1, 1, "{\"delete\":\"x\"}\n".into());
+                let (_, draft) =
+                    world.committer.part_writer.segment(1, 1, "{\"delete\":\"x\"}\n".into(), None);
                 world.store.create(&draft).await.unwrap();
             }
             // A write is held back for up to a third of the grace between its chunks and its commit.
@@ -105,7 +109,7 @@ async fn a_replica_that_was_away_fetches_the_changed_pages_and_has_the_same_stat
             let memory = world.memory();
             for old in away.iter().filter(|_| step % 5 == 0) {
                 let (old_manifest, manifest) = (&old.manifest, &world.committer.state().manifest);
-                let sources = sources(Some(&**old_manifest), manifest);
+                let sources = sources(Some(&**old_manifest), manifest, &|_, _| true);
                 reused += sources.iter().filter(|source| matches!(source, Source::Memory { .. })).count();
                 fetched += sources.iter().filter(|source| matches!(source, Source::Page(..))).count();
                 assert_same(&world.catch_up(old).await, &memory);
@@ -176,7 +180,7 @@ async fn upkeep_that_meets_a_damaged_segment_says_so_waits_before_it_tries_again
     world.store.world().tamper(&segment, |object| {
         object.content.text.values_mut().for_each(|text| text.push('x'));
     });
-    let (_, garbage) = world.committer.part_writer.segment(1, 1, "{\"delete\":\"x\"}\n".into());
+    let (_, garbage) = world.committer.part_writer.segment(1, 1, "{\"delete\":\"x\"}\n".into(), None);
     world.store.create(&garbage).await.unwrap();
     let client = world.store.client();
     let mut upkeep = world.upkeep();
@@ -259,7 +263,10 @@ async fn a_checkpoint_does_not_hold_up_commits_and_gives_way_to_another() {
         world.committer.commit(records).await;
     }
     let snapshot: Arc<dyn View> = world.committer.state();
-    let plan = |now| checkpoint::plan(&upkeep.part_writer, Arc::clone(&snapshot), Arc::default(), now);
+    let plan = |now| {
+        let (snapshot, lost) = (Arc::clone(&snapshot), LostPages::new());
+        checkpoint::plan(&upkeep.part_writer, snapshot, Arc::default(), lost, now)
+    };
     let (mut first, mut second) =
         (plan(world.clock.now()).await.unwrap(), plan(world.clock.now()).await.unwrap());
     while first.write_some(&upkeep.part_writer).await.unwrap() {

@@ -14,6 +14,7 @@ use crate::{
     limits::budget::{Budget, Purpose},
     parts::pages::PageEntry,
     settings::INLINE_ROOT_BYTES,
+    state::damage::Damage,
     store::{ObjectName, ObjectStore, Token, simulated::Simulated},
 };
 
@@ -41,6 +42,10 @@ impl View for State {
 
     fn manifest(&self) -> Option<Arc<Manifest>> {
         Some(Arc::clone(&self.manifest))
+    }
+
+    fn damage(&self) -> &[Damage] {
+        &[]
     }
 }
 
@@ -116,7 +121,7 @@ impl Committer {
             }
         }
         for (records, lines) in runs {
-            let (segment, draft) = self.part_writer.segment(first, records, lines);
+            let (segment, draft) = self.part_writer.segment(first, records, lines, None);
             self.part_writer.create(vec![draft]).await.unwrap();
             first += records;
             root.segments.push(segment);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::parts::pages::LostPages;
 
 /// Entries of about a KiB each: some fifty pages.
 const KEYS: u64 = 2500;
@@ -21,7 +22,8 @@ async fn write(world: &World, keys: std::ops::Range<u64>) {
 async fn begin(world: &World, upkeep: &Upkeep) -> Writing {
     let state = world.committer.state();
     let manifest = Arc::clone(&state.manifest);
-    checkpoint::plan(&upkeep.part_writer, state, manifest, world.clock.now()).await.unwrap()
+    let lost = LostPages::new();
+    checkpoint::plan(&upkeep.part_writer, state, manifest, lost, world.clock.now()).await.unwrap()
 }
 
 async fn end(world: &World, upkeep: &mut Upkeep, mut writing: Writing) -> u64 {
@@ -159,7 +161,7 @@ async fn whatever_is_written_while_checkpoints_come_in_stages_everybody_has_the_
 async fn the_collector_has_its_rounds_while_a_checkpoint_is_written_that_takes_long() {
     let world = World::new(23).await;
     write(&world, 0..KEYS).await;
-    let (_, garbage) = world.committer.part_writer.segment(1, 1, "{\"delete\":\"x\"}\n".into());
+    let (_, garbage) = world.committer.part_writer.segment(1, 1, "{\"delete\":\"x\"}\n".into(), None);
     world.store.create(&garbage).await.unwrap();
     let client = world.store.client();
     let slow = Duration::from_secs(4);

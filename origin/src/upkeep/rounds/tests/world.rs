@@ -73,7 +73,8 @@ impl World {
             Source::Page(page, until) => (page, until),
             Source::Memory { .. } => panic!("nothing is in memory"),
         };
-        let pages: Vec<(PageRef, Option<Key>)> = sources(None, &manifest).into_iter().map(fetch).collect();
+        let pages: Vec<(PageRef, Option<Key>)> =
+            sources(None, &manifest, &|_, _| true).into_iter().map(fetch).collect();
         let segments: Vec<SegmentRef> = manifest.segments.iter().chain(&root.segments).cloned().collect();
         for pair in segments.windows(2) {
             assert!(pair[1].first <= pair[0].last() + 1, "a gap in the log");
@@ -120,7 +121,7 @@ impl World {
             have = manifest.checkpoint;
             let held = std::mem::take(&mut entries);
             let mut wanted = Vec::new();
-            for source in sources(Some(&*old.manifest), manifest) {
+            for source in sources(Some(&*old.manifest), manifest, &|_, _| true) {
                 match source {
                     Source::Page(page, until) => wanted.push((page, until)),
                     Source::Memory { from, until, through } => entries.extend(
