@@ -61,7 +61,16 @@ impl Exposition {
         let help = "Swaps of a root that were lost to another replica";
         counters(encoder, "nearkv_origin_conflicts", help, None, [([], counted.conflicts.get())])?;
         let help = "Tasks of a KvNamespace that have panicked; its data were then loaded anew";
-        counters(encoder, "nearkv_origin_task_failures", help, None, [([], counted.failures.get())])
+        counters(encoder, "nearkv_origin_task_failures", help, None, [([], counted.failures.get())])?;
+        let help =
+            "Roots whose state in memory was not that of their committer; everything was then read anew";
+        counters(
+            encoder,
+            "nearkv_origin_state_differences",
+            help,
+            None,
+            [([], counted.state_differences.get())],
+        )
     }
 
     fn store(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

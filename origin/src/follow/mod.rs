@@ -2,6 +2,7 @@
 //! the root in (`refresh`), recognises whose it is, and advances to its state.
 
 pub(crate) mod advance;
+mod compare;
 pub(crate) mod create;
 pub(crate) mod follower;
 pub(crate) mod inbox;

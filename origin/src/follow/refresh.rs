@@ -255,7 +255,8 @@ impl Follower {
             }
             loaded => loaded,
         };
-        let published = self.space.publish(Arc::new(loaded.map_err(failed)?), replaces);
+        let loaded = self.compare(loaded.map_err(failed)?, &object, before).await.map_err(failed)?;
+        let published = self.space.publish(Arc::new(loaded), replaces);
         if let Source::Read(asked, _) = source {
             self.space.prove(asked);
         }

@@ -17,6 +17,7 @@ mod part;
 mod record;
 mod root;
 pub(crate) mod sizes;
+mod state_digest;
 
 use nearkv::{Key, Namespace};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ pub use manifest::{Child, List, Manifest, ManifestObject, Reference, Top};
 pub use part::{Drafter, LABEL_BYTES, bounds_beside, checked_lines, chunk_bytes, chunk_name};
 pub use record::{Chunks, Put, Record, StoredValue, Versioned, decode_lines, encode_lines};
 pub use root::{DeclaredMark, ManifestRef, Root, Writer};
+pub use state_digest::StateDigest;
 
 use crate::store::ObjectName;
 
@@ -154,6 +156,11 @@ pub struct PageRef {
 pub struct Sha([u8; 32]);
 
 impl Sha {
+    /// Its first 16 bytes as a number, for sums of digests.
+    pub(super) fn short(self) -> u128 {
+        self.0.iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+    }
+
     /// The digest of some bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {

@@ -196,6 +196,13 @@ impl Root {
         Some(Version::new(wire.incarnation, wire.version))
     }
 
+    /// The digest of a root's content; `None` where the content states another.
+    pub(super) fn digest_of(content: &Content) -> Option<Sha> {
+        let (root, records) = (content.text.get(FIELD_ROOT)?, content.text.get(FIELD_RECORDS)?);
+        let digest = digest(root, records);
+        (content.text.get(FIELD_DIGEST)? == &digest.to_string()).then_some(digest)
+    }
+
     /// Reads an object's content, and believes it only if digest, format and sequence are right.
     ///
     /// # Errors

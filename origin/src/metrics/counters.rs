@@ -33,6 +33,8 @@ pub(crate) struct Counters {
     pub(crate) records: Count,
     /// Tasks of a KvNamespace that have panicked.
     pub(crate) failures: Count,
+    /// Roots whose state in memory was not that of their committer.
+    pub(crate) state_differences: Count,
     pub(crate) requests: [[Request; Verb::ALL.len()]; Lane::ALL.len()],
 }
 
@@ -43,6 +45,7 @@ impl Default for Counters {
             conflicts: Count::default(),
             records: Count::default(),
             failures: Count::default(),
+            state_differences: Count::default(),
             requests: Lane::ALL.map(|_| Verb::ALL.map(|_| Request::default())),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use nearkv::{Expiration, Key, Prefix, UnixMillis};
 
-use crate::format::{Put, Record, StoredValue};
+use crate::format::{Put, Record, StateDigest, StoredValue};
 
 /// An entry with the version it was written at.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub(crate) struct Entries {
     declared: OrdSet<Key>,
     bytes: u64,
     chunks: u64,
+    digest: StateDigest,
 }
 
 impl Entries {
@@ -92,6 +93,7 @@ impl Entries {
     fn count_in(&mut self, slot: &Slot) {
         self.bytes += slot.user_bytes();
         self.chunks += slot.chunk_count();
+        self.digest.add(&slot.put.key, slot.version);
         if let Some(expiration) = slot.put.expiration {
             self.ending.insert((expiration, slot.put.key.clone()));
         }
@@ -103,6 +105,7 @@ impl Entries {
     fn count_out(&mut self, old: &Slot, new: Option<&Slot>) {
         self.bytes -= old.user_bytes();
         self.chunks -= old.chunk_count();
+        self.digest.remove(&old.put.key, old.version);
         if let Some(expiration) = old.put.expiration
             && new.is_none_or(|new| new.put.expiration != Some(expiration))
         {
@@ -144,6 +147,11 @@ impl Entries {
     /// How many there are, those that have ended and are not yet swept out included.
     pub(crate) fn count(&self) -> u64 {
         self.map.len() as u64
+    }
+
+    /// What tells them from the entries of another state.
+    pub(crate) fn digest(&self) -> StateDigest {
+        self.digest
     }
 
     /// How many chunk objects the entries name.

@@ -15,4 +15,5 @@ mod proof;
 mod repair;
 mod rig;
 mod room;
+mod same_state;
 mod writers;
