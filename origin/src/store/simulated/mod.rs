@@ -131,6 +131,11 @@ impl Simulated {
         self.0.orders.lock().push_back((action, fate));
     }
 
+    /// What was ordered and has not happened yet shall not.
+    pub fn forget_orders(&self) {
+        self.0.orders.lock().clear();
+    }
+
     /// Cuts, freezes or restores the connection.
     pub fn set_link(&self, link: Link) {
         *self.0.link.lock() = link;
