@@ -13,6 +13,9 @@ use crate::{
     value::number_of,
 };
 
+/// No list of a history has as many pages.
+const MOST_PAGES: u64 = 1000;
+
 impl Client {
     pub(crate) async fn get(&mut self, replica: &Replica) {
         let key = self.key();
@@ -76,7 +79,7 @@ impl Client {
         let wanted = self.read_options().min_version;
         let read = ReadOptions { min_version: wanted, ..ReadOptions::default() };
         let mut options = ListOptions { limit: Some(limit), read, ..ListOptions::default() };
-        loop {
+        for _ in 0..MOST_PAGES {
             let start = self.begin(replica);
             let answer = self.answer(replica, replica.origin.list(&self.sim.namespace, &options)).await;
             let Answer { body, state } = match answer {
@@ -108,6 +111,7 @@ impl Client {
                 return;
             }
         }
+        self.sim.blame(format!("{}: a list does not end", replica.name));
     }
 
     /// Now and then a reader asks for its own last write.
