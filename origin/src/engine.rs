@@ -1,7 +1,7 @@
 //! [`Origin`]: the face of the engine towards the controller, the HTTP servers and the command line. What is
 //! behind it is one `instance` per KvNamespace and one watch of all roots.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use nearkv::{Clock, Error, Namespace, Random, Version};
 use parking_lot::{Mutex, RwLock};
@@ -28,7 +28,8 @@ pub struct Origin {
     catalog: Arc<dyn Catalog>,
     /// Live looks for unknown KvNamespaces take turns: many requests for one are one look.
     looks: Semaphore,
-    instances: RwLock<HashMap<Namespace, Arc<Instance>>>,
+    /// In order, so that one seed of a simulated history always asks the store in the same order.
+    instances: RwLock<BTreeMap<Namespace, Arc<Instance>>>,
     ended: Ended,
     /// Instances whose tasks [`Origin::run`] has not started yet, and how long it waits with them.
     unstarted: Mutex<Vec<(Arc<Instance>, Duration)>>,

@@ -20,6 +20,9 @@ use crate::seed::seed;
 /// Enough that commits take several writes, from several clients, at the moment of a kill.
 const WRITERS: u64 = 6;
 
+/// Fewer acknowledged puts than this in a round, on average, and the kills have met no writes. Six writers make hundreds.
+const LEAST_PER_ROUND: u64 = 20;
+
 /// A key of nobody's, whose acknowledged write orders all that was sent before it: a swap of the root
 /// that was prepared earlier conflicts with it.
 const BARRIER: &str = "barrier";
@@ -58,6 +61,21 @@ impl Rounds {
     /// How many writes ended how, over all rounds.
     pub fn total(&self) -> Counts {
         self.total
+    }
+
+    /// Whether so many rounds have shown anything.
+    ///
+    /// # Errors
+    /// Too few writes were acknowledged in them.
+    pub fn assert_enough(&self, rounds: u32) -> Result<()> {
+        let least = u64::from(rounds) * LEAST_PER_ROUND;
+        let acknowledged = self.total.acknowledged_puts;
+        if acknowledged >= least {
+            return Ok(());
+        }
+        let text =
+            format!("in {rounds} rounds {acknowledged} puts were acknowledged, {least} at least are needed");
+        Err(HarnessError::Unexpected(text))
     }
 
     /// One round: writes go on while `disturb` kills and starts again whatever it likes; then, with

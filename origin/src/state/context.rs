@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nearkv::{Clock, Namespace, Random};
+use parking_lot::Mutex;
 use tokio::sync::{broadcast, watch};
 
 use crate::{
@@ -37,7 +38,15 @@ pub(crate) struct Context {
     /// Chunks of long values lately read.
     pub(crate) chunks: ChunkCache,
     store_clock: Arc<StoreClock>,
-    maintainer: watch::Sender<bool>,
+    maintainer: Mutex<Maintainer>,
+}
+
+/// Whether this process is the maintainer, and who is to be told. Each listener has a channel of its own: a shared one
+/// wakes its listeners in random order, and a seed must tell one history.
+#[derive(Default)]
+struct Maintainer {
+    on: bool,
+    listeners: Vec<watch::Sender<bool>>,
 }
 
 impl Context {
@@ -62,7 +71,7 @@ impl Context {
             changes: broadcast::Sender::new(CHANGES_KEPT),
             budget: Arc::new(Budget::new(settings.budget_bytes, settings.budget_objects)),
             chunks: ChunkCache::new(CHUNK_CACHE_BYTES),
-            maintainer: watch::Sender::new(false),
+            maintainer: Mutex::default(),
             clock: Arc::<StoreClock>::clone(&store_clock),
             store_clock,
             random,
@@ -82,10 +91,18 @@ impl Context {
     }
 
     pub(crate) fn set_maintainer(&self, on: bool) {
-        self.maintainer.send_replace(on);
+        let mut maintainer = self.maintainer.lock();
+        maintainer.on = on;
+        maintainer.listeners.retain(|listener| !listener.is_closed());
+        for listener in &maintainer.listeners {
+            listener.send_replace(on);
+        }
     }
 
     pub(crate) fn maintainer(&self) -> watch::Receiver<bool> {
-        self.maintainer.subscribe()
+        let mut maintainer = self.maintainer.lock();
+        let (listener, receiver) = watch::channel(maintainer.on);
+        maintainer.listeners.push(listener);
+        receiver
     }
 }

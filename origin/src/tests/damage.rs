@@ -9,7 +9,7 @@ use crate::{
     Birth, OnLoss, Settings,
     format::root_name,
     store::{
-        Draft, ObjectName,
+        Draft, Object, ObjectName,
         simulated::{Faults, Simulated},
     },
     tests::rig::{Process, config, reason, root_object, settings},
@@ -86,16 +86,22 @@ async fn invariant_7_a_root_from_a_backup_is_damage_and_repair_keeps_what_memory
 async fn invariant_7_a_root_of_an_unknown_format_is_left_alone_whatever_is_asked() {
     let store = Simulated::new(8);
     let process = Process::start(&store, 1).await;
-    process.origin.set_maintainer(true);
     process.put("k", "v").await.unwrap();
+    // So that there is a checkpoint to make and a chunk to collect, for whoever maintains.
+    for n in 0..40 {
+        process.put(&format!("medium-{n}"), &"x".repeat(3500)).await.unwrap();
+    }
     process.put("long", &"x".repeat(10_000)).await.unwrap();
+    process.delete("long").await.unwrap();
     let good = root_object(&store);
+    assert!(reached(&process, "page").is_empty() && !reached(&process, "log").is_empty());
     store.world().tamper(&root_name(&settings()), |object| {
         let root = object.content.text.get_mut("root").unwrap();
         *root = root.replace("\"format\": 1", "\"format\": 2");
     });
     let taken_over = store.world().objects();
     process.reaches("FormatUnknown").await;
+    process.origin.set_maintainer(true);
     assert_eq!(process.get("k").await.unwrap().as_deref(), Some("v"), "reads go on from memory");
     let stranger = Process::idle(&store.client(), 2, Settings::default());
     stranger.origin.configure(config("u1"));
@@ -122,6 +128,10 @@ async fn invariant_7_a_root_of_an_unknown_format_is_left_alone_whatever_is_asked
     store.world().tamper(&root_name(&settings()), |object| object.content = good.content.clone());
     process.reaches("Ready").await;
     process.put("k", "w").await.unwrap();
+    sleep(Duration::from_secs(3600)).await;
+    assert!(!reached(&process, "page").is_empty(), "now there is a checkpoint");
+    let chunks = |object: &&Arc<Object>| object.meta.labels["nearkv.dev/part"] == "value";
+    assert_eq!(store.world().objects().iter().filter(chunks).count(), 0, "now the chunk is collected");
 }
 
 #[tokio::test(start_paused = true)]

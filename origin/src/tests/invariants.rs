@@ -14,7 +14,7 @@ use crate::{
     Birth, Quota, Settings,
     format::ROOT_BYTES,
     limits::pacing::PacingSettings,
-    store::simulated::{Action, Fate, Simulated},
+    store::simulated::{Action, Fate, Partition, Simulated, Way},
     tests::rig::{Process, config, key, reason, root, settings},
 };
 
@@ -116,8 +116,10 @@ async fn invariant_4_a_refusal_is_never_judged_against_an_old_root() {
     let (a, b) = (Process::start(&store, 1).await, Process::start(&store.client(), 2).await);
     a.put("k", "1").await.unwrap();
     sleep(Duration::from_secs(3)).await;
+    // b hears nothing of the deletion: by the root in its memory the condition fails.
+    b.store.set_partition(Some(Partition { action: Some(Action::Watch), way: Way::Back }));
     a.delete("k").await.unwrap();
-    // b may not have heard of the deletion yet; its refusal would be wrong.
+    assert_eq!(b.get("k").await.unwrap().as_deref(), Some("1"), "b has the old root");
     let once = PutOptions { condition: Some(Condition::Absent), ..PutOptions::default() };
     b.put_with("k", "2".into(), once).await.unwrap();
 }

@@ -4,10 +4,15 @@ use nearkv::{Condition, Key};
 
 use crate::{client::Client, plan::Plan};
 
+/// The key with this number.
+pub(crate) fn key(number: u64) -> Key {
+    Key::new(&format!("key-{number:03}")).unwrap()
+}
+
 impl Client {
     pub(crate) fn key(&self) -> Key {
         let Plan { keys, near, .. } = self.sim.plan;
-        Key::new(&format!("key-{:03}", (self.at + self.random.below(near)) % keys)).unwrap()
+        key((self.at + self.random.below(near)) % keys)
     }
 
     /// A key of its own, anywhere between the others.

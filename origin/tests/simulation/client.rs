@@ -1,39 +1,42 @@
 //! The clients of a history: random operations on random replicas, each judged against the ledger the moment
 //! it is answered (`judgement.rs`).
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures::{StreamExt, stream};
-use nearkv::{
-    Answer, DeleteOptions, Error, ExpirationRequest, GetOptions, Key, Kv, ListOptions, Lookup, Mutation,
-    PutOptions, Random, Reason, Value, Version,
-};
-use nearkv_origin::format::Record;
-use tokio::time::sleep;
+use futures::FutureExt;
+use nearkv::{Answer, Error, Key, Random, Reason, Version};
+use tokio::time::{Instant, sleep};
 
-use crate::{
-    judgement::{ended, fresh, holds},
-    plan::LARGEST_BULK,
-    sim::{Replica, Sim},
-    value::{number_of, value_of},
-};
+use crate::{cluster::Replica, excuse::Excuse, judgement::Start, plan::Plan, sim::Sim, switches};
+
+/// An operation that takes longer than this while its process runs hangs.
+const HANGS: Duration = Duration::from_secs(300);
+/// How long a client at most waits that was told to try again.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// Data are born within this, if the store can be reached at all.
+const BIRTH: Duration = Duration::from_secs(60);
+/// Calls of the store that a write may have to wait out after its deadline, each as long as the store's own deadline:
+/// segments, which are tried several times, the swap, a look at the root, the swap again, and what a lost one reads anew.
+const LATE_CALLS: u32 = 12;
 
 /// How a write ended for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// Acknowledged; with the entry's version, where the answer says it.
-    Done(Option<Version>),
+    /// Acknowledged; with the entry's version.
+    Done(Version),
     /// Refused: nothing was written.
     Refused(Reason),
     /// The client cannot know.
     Unknown,
 }
 
-/// A write as its client saw it.
+/// A put as its client saw it.
 pub(crate) struct Written {
     pub(crate) number: u64,
     pub(crate) key: Key,
     pub(crate) ending: Ending,
+    /// The bulk that it was part of.
+    pub(crate) bulk: Option<u64>,
 }
 
 /// One client: it lives through the whole history.
@@ -43,26 +46,53 @@ pub(crate) struct Client {
     pub(crate) written: Vec<Written>,
     /// Versions it has seen, for conditions.
     pub(crate) seen: Vec<(Key, Version)>,
+    /// The newest state of its own writes: what it may ask a read to show.
+    pub(crate) newest: Option<Version>,
     /// The first of the keys that it writes and reads now: it goes through all of them.
     pub(crate) at: u64,
     /// Keys that it has put to delete them again soon.
-    tokens: Vec<Key>,
+    pub(crate) tokens: Vec<Key>,
+    /// Whether it was told to try again.
+    pub(crate) turned_away: bool,
+    /// Its operations so far.
+    pub(crate) operations: u64,
+    /// Its writes so far, and those of them that were answered as nothing but the data demand.
+    pub(crate) writes: u64,
+    pub(crate) judged: u64,
 }
 
 impl Client {
     pub(crate) fn new(sim: Arc<Sim>, number: u64) -> Self {
         let random = Random::seeded(sim.plan.seed.wrapping_mul(31).wrapping_add(number));
         let at = random.below(sim.plan.keys);
-        Self { sim, random, written: Vec::new(), seen: Vec::new(), at, tokens: Vec::new() }
+        Self {
+            sim,
+            random,
+            written: Vec::new(),
+            seen: Vec::new(),
+            newest: None,
+            at,
+            tokens: Vec::new(),
+            turned_away: false,
+            operations: 0,
+            writes: 0,
+            judged: 0,
+        }
     }
 
     /// Lives through its operations.
-    pub(crate) async fn live(mut self) -> Vec<Written> {
-        for _ in 0..self.sim.plan.operations {
-            sleep(self.random.jitter(self.sim.plan.pause)).await;
-            let slot = self.random.below(self.sim.plan.replicas as u64) as usize;
-            let Some(replica) = self.sim.replica(slot) else { continue };
+    pub(crate) async fn live(mut self) -> Self {
+        let Plan { operations, bulks, replicas, pause, .. } = self.sim.plan;
+        self.until_born().await;
+        for _ in 0..operations {
+            sleep(self.random.jitter(pause)).await;
+            if std::mem::take(&mut self.turned_away) {
+                sleep(self.random.jitter(TRY_AGAIN)).await;
+            }
+            let slot = self.random.below(replicas as u64) as usize;
+            let Some(replica) = self.sim.cluster.replica(slot) else { continue };
             self.at += 1;
+            self.operations += 1;
             match self.random.below(100) {
                 0..35 => self.put(&replica, self.key()).await,
                 35..40 => {
@@ -72,211 +102,80 @@ impl Client {
                 }
                 40..52 => self.delete(&replica).await,
                 90.. => self.list(&replica).await,
-                n if n < 52 + self.sim.plan.bulks => self.bulk(&replica).await,
+                n if n < 52 + bulks => self.bulk(&replica).await,
                 _ => self.get(&replica).await,
             }
         }
-        self.written
+        self
     }
 
-    async fn put(&mut self, replica: &Replica, key: Key) {
-        let (length, number) = (self.length(), self.sim.number());
-        let expiration =
-            (self.random.below(6) == 0).then(|| ExpirationRequest::Ttl(1 + self.random.below(60) as i64));
-        let condition = self.condition(&key);
-        let options = PutOptions { expiration, metadata: None, condition: condition.clone() };
-        let value = Value::Bytes(value_of(number, length).into());
-        let start = self.begin(replica);
-        self.sim.say(|| format!("  {} put {key} = {number} ({length}) {condition:?}?", replica.name));
-        let answer =
-            unless_dead(replica, replica.origin.put(&self.sim.namespace, &key, value, &options)).await;
-        self.sim.say(|| format!("  {} put {key} = {number}: {}", replica.name, short(&answer)));
-        let ending = match answer {
-            None => Ending::Unknown,
-            Some(Ok(Answer { body, state })) => {
-                self.seen.push((key.clone(), body));
-                self.judge(replica, &start, &state, |ledger, life| {
-                    let Some(Record::Put(put)) = life.record(body.number) else {
-                        return Err(format!(
-                            "value {number} is acknowledged at {body} and not committed there"
-                        ));
-                    };
-                    let there = number_of(&ledger.value(&put.value)?)?;
-                    if (there, &put.key) != (number, &key) {
-                        return Err(format!("value {number} is acknowledged at {body}, where {there} is"));
-                    }
-                    if body.number <= start.newest && start.incarnation == Some(body.incarnation.to_string())
-                    {
-                        return Err(format!("{body} was committed before it was asked for"));
-                    }
-                    let before = life.at(body.number - 1, &key);
-                    holds(condition.as_ref(), before, body, self.sim.now(), start.time)
-                });
-                Ending::Done(Some(body))
-            }
-            Some(Err(error)) => self.refused(&start, &key, condition.as_ref(), &error),
-        };
-        self.written.push(Written { number, key, ending });
-    }
-
-    async fn delete(&mut self, replica: &Replica) {
-        let token = self.random.below(2 * self.tokens.len().max(1) as u64) as usize;
-        let key = if token < self.tokens.len() { self.tokens.swap_remove(token) } else { self.key() };
-        let condition = self.condition(&key);
-        let options = DeleteOptions { condition: condition.clone() };
-        let start = self.begin(replica);
-        let answer = unless_dead(replica, replica.origin.delete(&self.sim.namespace, &key, &options)).await;
-        self.sim.say(|| format!("  {} delete {key} {condition:?}: {}", replica.name, short(&answer)));
-        match answer {
-            None => {}
-            Some(Ok(Answer { state, .. })) => self.judge(replica, &start, &state, |_, life| {
-                let version = state.version;
-                if let Some((at, put)) = life.at(version.number, &key)
-                    && !ended(&put, self.sim.now())
-                {
-                    return Err(format!("{key:?} is deleted at {version} and was there since {at}"));
-                }
-                fresh(&start, version, "a deletion")
-            }),
-            Some(Err(error)) => {
-                self.refused(&start, &key, condition.as_ref(), &error);
-            }
+    /// Who begins before there are data tests nothing.
+    async fn until_born(&self) {
+        let born = Instant::now() + BIRTH;
+        while self.sim.ledger.lock().current.is_none() && Instant::now() < born {
+            sleep(self.random.jitter(TRY_AGAIN)).await;
         }
     }
 
-    async fn bulk(&mut self, replica: &Replica) {
-        let count =
-            1 + self.random.below(if self.random.below(4) == 0 { LARGEST_BULK } else { self.sim.plan.bulk });
-        let (mut puts, mut mutations, mut last) = (Vec::new(), Vec::new(), BTreeMap::new());
-        for _ in 0..count {
-            let key = self.key();
-            if self.random.below(5) == 0 {
-                last.remove(&key);
-                mutations.push(Ok(Mutation::Delete { key, options: DeleteOptions::default() }));
-                continue;
-            }
-            let number = self.sim.number();
-            let value = Value::Bytes(value_of(number, self.length().min(4000)).into());
-            last.insert(key.clone(), number);
-            puts.push((number, key.clone()));
-            mutations.push(Ok(Mutation::Put { key, value, options: PutOptions::default() }));
-        }
-        let start = self.begin(replica);
-        let stream = stream::iter(mutations).boxed();
-        let answer = unless_dead(replica, replica.origin.write_many(&self.sim.namespace, stream)).await;
-        self.sim.say(|| format!("  {} bulk {:?}: {}", replica.name, puts, short(&answer)));
-        let ending = match &answer {
-            None => Ending::Unknown,
-            Some(Ok(Answer { state, .. })) => {
-                self.judge(replica, &start, state, |ledger, _| {
-                    let lost = last.values().find(|number| !ledger.landed.contains_key(number));
-                    match lost {
-                        Some(number) => {
-                            Err(format!("value {number} of an acknowledged bulk is not committed"))
-                        }
-                        None => fresh(&start, state.version, "a bulk"),
-                    }
-                });
-                Ending::Done(None)
-            }
-            Some(Err(error)) if error.reason() == Reason::OutcomeUnknown => Ending::Unknown,
-            Some(Err(error)) => Ending::Refused(error.reason()),
-        };
-        for (number, key) in puts {
-            // Of a write that is not the last of its key in a bulk nothing is promised but that it stays away.
-            let overtaken = ending == Ending::Done(None) && last.get(&key) != Some(&number);
-            let ending = if overtaken { Ending::Unknown } else { ending.clone() };
-            self.written.push(Written { number, key, ending });
+    /// Counts a write by how it ended.
+    pub(crate) fn count(&mut self, ending: &Ending) {
+        self.writes += 1;
+        self.turned_away = matches!(
+            ending,
+            Ending::Refused(Reason::NamespaceLoading | Reason::NamespaceDamaged | Reason::NamespaceMissing)
+        );
+        let judged = matches!(
+            ending,
+            Ending::Done(_)
+                | Ending::Refused(Reason::PreconditionFailed | Reason::QuotaExceeded | Reason::KeyDeclared)
+        );
+        self.judged += u64::from(judged);
+    }
+
+    /// An answer to a write must come in time, if the process did not stand still.
+    pub(crate) fn in_time(&self, replica: &Replica, start: &Start, more: Duration) {
+        let Plan { write_deadline, ref faults, .. } = self.sim.plan;
+        let late = if switches::WRITES_KEEP_THEIR_DEADLINE { 0 } else { LATE_CALLS };
+        // The way of an answer that is there already.
+        let most = write_deadline + more + faults.deadline * late + Duration::from_secs(1);
+        let took = start.at.elapsed();
+        if start.has_run(replica) && took > most {
+            self.sim
+                .blame(format!("{}: a write was answered after {took:?}, {most:?} at most", replica.name));
         }
     }
 
-    async fn get(&mut self, replica: &Replica) {
-        let key = self.key();
-        let start = self.begin(replica);
-        let options = GetOptions::default();
-        let answer = unless_dead(replica, replica.origin.get(&self.sim.namespace, &key, &options)).await;
-        let Some(Ok(Answer { body, state })) = answer else { return };
-        let found = match body {
-            Lookup::Found(entry) => {
-                let version = entry.version;
-                // A value whose chunks have gone meanwhile breaks off.
-                let Some(Ok(bytes)) = unless_dead(replica, entry.value.into_bytes()).await else { return };
-                self.seen.push((key.clone(), version));
-                Some((version, bytes))
+    /// The answer, unless the process crashes first. One that never comes is a fault of its own.
+    pub(crate) async fn answer<T>(&self, replica: &Replica, call: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = replica.dead.cancelled() => {
+                self.sim.excuse(Excuse::Crashed);
+                None
             }
-            Lookup::Absent => None,
-            Lookup::Unchanged { .. } => return,
-        };
-        self.sim.say(|| {
-            let number = found.as_ref().map(|(_, bytes)| number_of(bytes));
-            format!("  {} get {key}: {number:?} at {}", replica.name, state.version)
-        });
-        self.judge(replica, &start, &state, |ledger, life| {
-            let there = life.at(state.version.number, &key).filter(|(_, put)| !ended(put, state.time));
-            match (there, &found) {
-                (None, None) => Ok(()),
-                (Some((version, put)), Some((shown, bytes))) => {
-                    if number_of(bytes)? != number_of(&ledger.value(&put.value)?)? || shown.number != version
-                    {
-                        return Err(format!(
-                            "{key:?} is shown as of {shown}, and at {} it is of {version}",
-                            state.version
-                        ));
-                    }
-                    Ok(())
-                }
-                (there, _) => {
-                    Err(format!("{key:?} at {} is {:?}, which was not shown", state.version, there.is_some()))
-                }
+            answer = AssertUnwindSafe(call).catch_unwind() => {
+                // The task of a request that panics as ordered answers nothing.
+                answer.map_err(|_| self.sim.excuse(Excuse::Crashed)).ok()
             }
-        });
-    }
-
-    async fn list(&mut self, replica: &Replica) {
-        let limit = 1 + self.random.below((self.sim.plan.keys / 8).max(8)) as usize;
-        let mut options = ListOptions { limit: Some(limit), ..ListOptions::default() };
-        loop {
-            let start = self.begin(replica);
-            let Some(Ok(Answer { body, state })) =
-                unless_dead(replica, replica.origin.list(&self.sim.namespace, &options)).await
-            else {
-                return;
-            };
-            let after = options.cursor.take().map(|cursor| cursor.after);
-            self.judge(replica, &start, &state, |_, life| {
-                let entries = life.state(state.version.number);
-                let live = entries.iter().filter(|(_, (_, put))| !ended(put, state.time));
-                let behind =
-                    live.map(|(key, _)| key).filter(|key| after.as_ref().is_none_or(|after| *key > after));
-                let wanted: Vec<_> = behind.take(options.limit.unwrap_or(1000)).collect();
-                let shown: Vec<_> = body.keys.iter().map(|listed| &listed.name).collect();
-                if wanted != shown {
-                    return Err(format!(
-                        "at {} there are {wanted:?}, and {shown:?} were listed",
-                        state.version
-                    ));
-                }
-                Ok(())
-            });
-            options.cursor = body.cursor;
-            if options.cursor.is_none() {
-                return;
+            () = hangs(replica) => {
+                self.sim.blame(format!("{} hangs: no answer within {HANGS:?}", replica.name));
+                None
             }
         }
     }
 }
 
-/// A crash of the process leaves its clients without an answer.
-async fn unless_dead<T>(replica: &Replica, call: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        () = replica.dead.cancelled() => None,
-        answer = call => Some(answer),
-        () = sleep(Duration::from_secs(300)) => None,
+/// Ends when the process has run for long enough to answer anything.
+async fn hangs(replica: &Replica) {
+    const STEP: Duration = Duration::from_secs(10);
+    let mut ran = Duration::ZERO;
+    while ran < HANGS {
+        sleep(STEP).await;
+        ran += if replica.is_stopped() { Duration::ZERO } else { STEP };
     }
 }
 
-fn short<T>(answer: &Option<Result<Answer<T>, Error>>) -> String {
+pub(crate) fn short<T>(answer: &Option<Result<Answer<T>, Error>>) -> String {
     match answer {
         None => "no answer".to_owned(),
         Some(Ok(answer)) => format!("done at {}", answer.state.version),

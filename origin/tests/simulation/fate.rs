@@ -1,116 +1,181 @@
-//! Strokes of fate: crashes, cuts, processes that stand still, changes of the maintainer, wrong clocks, hands
-//! in the store, and KvNamespaces that go and come again.
+//! Strokes of fate: crashes, cuts, partitions, processes that stand still, changes of the maintainer, wrong clocks,
+//! and KvNamespaces that are declared, changed, deleted and created again.
 
 use std::{sync::Arc, time::Duration};
 
+use nearkv::Random;
 use nearkv_origin::{
-    format::{LABEL_PART, Part},
-    store::simulated::Link,
+    DeclaredEntry, DeletionPolicy,
+    store::simulated::{Action, Fate, Link, Partition, Way},
 };
 use tokio::time::sleep;
 
-use crate::sim::Sim;
+use crate::{
+    choice, cluster::Cluster, damage, excuse::Excuse, plan::Plan, sim::Sim, switches, value::value_of,
+};
 
 /// The longest that a connection is cut.
 const LONGEST_CUT: Duration = Duration::from_secs(30);
+/// How far a clock jumps that does.
+const LONGEST_JUMP_MS: u64 = 3_600_000;
+/// Most entries of a declaration.
+const DECLARED: u64 = 4;
 
 /// Strikes until it is dropped.
-pub(crate) async fn strike(sim: Arc<Sim>) {
-    let Some(pause) = sim.plan.strokes else { return std::future::pending().await };
+pub(crate) async fn strike(cluster: Arc<Cluster>, sims: Vec<Arc<Sim>>) {
+    let random = Random::seeded(cluster.plan.seed.wrapping_mul(0x2545_f491));
+    let Some(pause) = cluster.plan.strokes else { return std::future::pending().await };
     loop {
-        sleep(sim.random.jitter(pause)).await;
-        let slot = sim.random.below(sim.plan.replicas as u64) as usize;
-        match sim.random.below(100) {
-            0..35 => {
-                sim.crash(slot);
-                let (sim, pause) = (Arc::clone(&sim), sim.random.jitter(Duration::from_secs(5)));
-                tokio::spawn(async move {
-                    sleep(pause).await;
-                    let faults = sim.plan.faults.clone();
-                    sim.start(slot, faults);
-                });
-            }
-            35..50 => part(&sim, slot, Link::Cut, sim.random.jitter(LONGEST_CUT)),
-            // Now and then for longer than the grace.
-            50..62 => part(&sim, slot, Link::Frozen, sim.random.jitter(sim.plan.grace * 2)),
-            62..80 => {
-                // The lease may be believed in by two for a while, or by nobody.
-                for replica in sim.alive() {
-                    replica.origin.set_maintainer(sim.random.below(2) == 0);
-                }
-            }
-            80..85 if sim.plan.skews => {
-                if let Some(replica) = sim.replica(slot) {
-                    let skew = sim.random.below(10_000) as i64 - 5_000;
-                    replica.clock.set_skew_ms(skew);
-                }
-            }
-            85..93 if sim.plan.damage => damage(&sim),
-            93..100 if sim.plan.rebirths => {
-                if sim.config().is_some() {
-                    sim.delete();
-                }
-                let again = Arc::clone(&sim);
-                let pause = sim.random.jitter(Duration::from_secs(20));
-                tokio::spawn(async move {
-                    sleep(pause).await;
-                    if again.config().is_none() {
-                        again.create();
-                    }
-                });
-            }
-            _ => {}
+        sleep(random.jitter(pause)).await;
+        let slot = random.below(cluster.plan.replicas as u64) as usize;
+        let sim = &sims[random.below(sims.len() as u64) as usize];
+        if cluster.plan.peaceful || random.below(3) == 0 {
+            person(sim, &random);
+            continue;
         }
+        machine(&cluster, slot, &random);
     }
 }
 
-fn part(sim: &Arc<Sim>, slot: usize, link: Link, duration: Duration) {
-    let Some(replica) = sim.replica(slot) else { return };
-    sim.say(|| format!("{link:?} {} for {duration:?}", replica.name));
-    replica.store.set_link(link);
+/// Something happens to a process.
+fn machine(cluster: &Arc<Cluster>, slot: usize, random: &Random) {
+    let grace = cluster.plan.grace;
+    match random.below(100) {
+        0..35 => {
+            cluster.crash(slot);
+            let (cluster, pause) = (Arc::clone(cluster), random.jitter(Duration::from_secs(5)));
+            tokio::spawn(async move {
+                sleep(pause).await;
+                cluster.start(slot, cluster.plan.faults.clone());
+            });
+        }
+        35..47 => part(cluster, slot, Link::Cut, random.jitter(LONGEST_CUT)),
+        // Now and then for longer than the grace.
+        47..57 => part(cluster, slot, Link::Frozen, random.jitter(grace * 2)),
+        57..68 => {
+            // Each replica has its own, and they overlap.
+            for slot in 0..cluster.plan.replicas {
+                if random.below(2) == 0 {
+                    partition(cluster, slot, random);
+                }
+            }
+        }
+        68..84 => {
+            // The lease may be believed in by two for a while, or by nobody.
+            for replica in cluster.alive() {
+                replica.origin.set_maintainer(random.below(2) == 0);
+            }
+        }
+        84..94 if cluster.plan.skews => wrong_clock(cluster, slot, random),
+        94..97 => {
+            if let Some(replica) = cluster.replica(slot) {
+                cluster.say(|| format!("{} will panic", replica.name));
+                let actions = [Action::Get, Action::List, Action::Create, Action::Replace, Action::Delete];
+                replica.store.order(actions[random.below(5) as usize], Fate::Panics);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A person does something with a KvNamespace.
+fn person(sim: &Arc<Sim>, random: &Random) {
+    let Plan { damage, rebirths, declares, changes, .. } = sim.plan;
+    match random.below(100) {
+        0..20 if damage => damage::strike(sim),
+        20..30 if damage && switches::REPAIR_DURING_TRAFFIC => damage::repair(sim, random),
+        30..45 if rebirths => {
+            if sim.config().is_some() {
+                sim.delete();
+            }
+            let again = Arc::clone(sim);
+            let pause = random.jitter(Duration::from_secs(20));
+            tokio::spawn(async move {
+                sleep(pause).await;
+                if again.config().is_none() {
+                    again.create();
+                }
+            });
+        }
+        45..80 if declares => declare(sim, random),
+        80..90 if changes => {
+            let most = 1 + random.below(sim.plan.keys + 2);
+            sim.change(|config| config.quota.max_keys = most);
+        }
+        // What is gone before the change is in force goes by the policy before.
+        90..100 if changes && !rebirths => sim.change(|config| {
+            config.deletion_policy = match config.deletion_policy {
+                DeletionPolicy::Delete => DeletionPolicy::Retain,
+                DeletionPolicy::Retain => DeletionPolicy::Delete,
+            };
+        }),
+        _ => {}
+    }
+}
+
+fn part(cluster: &Arc<Cluster>, slot: usize, link: Link, duration: Duration) {
+    let Some(replica) = cluster.replica(slot) else { return };
+    cluster.say(|| format!("{link:?} {} for {duration:?}", replica.name));
+    replica.set_link(link);
     tokio::spawn(async move {
         sleep(duration).await;
-        replica.store.set_link(Link::Up);
+        replica.set_link(Link::Up);
     });
 }
 
-/// A hand deletes or edits an object of the KvNamespace.
-fn damage(sim: &Sim) {
-    let objects = sim.store.world().objects();
-    if objects.is_empty() {
+fn partition(cluster: &Arc<Cluster>, slot: usize, random: &Random) {
+    let Some(replica) = cluster.replica(slot) else { return };
+    let verbs = [Action::Get, Action::List, Action::Create, Action::Replace, Action::Delete, Action::Watch];
+    let action = verbs.get(random.below(8) as usize).copied();
+    let way = if random.below(2) == 0 { Way::There } else { Way::Back };
+    let (begins, lasts) = (random.jitter(LONGEST_CUT / 3), random.jitter(LONGEST_CUT));
+    let cluster = Arc::clone(cluster);
+    tokio::spawn(async move {
+        sleep(begins).await;
+        cluster.say(|| format!("{} loses {action:?} {way:?} for {lasts:?}", replica.name));
+        replica.store.set_partition(Some(Partition { action, way }));
+        sleep(lasts).await;
+        replica.store.set_partition(None);
+    });
+}
+
+fn wrong_clock(cluster: &Cluster, slot: usize, random: &Random) {
+    let Some(replica) = cluster.replica(slot) else { return };
+    match random.below(4) {
+        0 => replica.clock.set_skew_ms(random.below(2 * LONGEST_JUMP_MS) as i64 - LONGEST_JUMP_MS as i64),
+        1 => replica.clock.stop(),
+        _ => replica.clock.set_skew_ms(random.below(10_000) as i64 - 5_000),
+    }
+}
+
+/// The controller of some replica commits the next generation of a declaration.
+fn declare(sim: &Arc<Sim>, random: &Random) {
+    let alive = sim.cluster.alive();
+    if alive.is_empty() {
         return;
     }
-    let object = &objects[sim.random.below(objects.len() as u64) as usize];
-    let (name, is_root) = (&object.meta.name, object.meta.labels[LABEL_PART] == Part::Root.as_str());
-    // The root is one of many, and its loss is what matters.
-    let (name, is_root) = match sim.random.below(3) {
-        0 if !is_root => {
-            let root = nearkv_origin::format::root_name(&sim.namespace);
-            if sim.store.world().object(&root).is_none() {
-                return;
-            }
-            (root, true)
+    let replica = Arc::clone(&alive[random.below(alive.len() as u64) as usize]);
+    let mut entries: Vec<DeclaredEntry> = Vec::new();
+    for _ in 0..random.below(DECLARED + 1) {
+        let (key, number) = (choice::key(random.below(sim.plan.keys)), sim.number());
+        if entries.iter().all(|entry| entry.key != key) {
+            let length = if random.below(8) == 0 { 6000 } else { random.below(40) as usize };
+            let value = value_of(number, length).into();
+            entries.push(DeclaredEntry { key, value, metadata: None, expiration: None });
         }
-        _ => (name.clone(), is_root),
-    };
-    let deletes = sim.random.below(2) == 0;
-    sim.say(|| format!("a hand {} {name}", if deletes { "deletes" } else { "edits" }));
-    sim.by_hand(|| {
-        let world = sim.store.world();
-        if deletes {
-            world.remove(&name);
-        } else if is_root && sim.random.below(3) == 0 {
-            // Touched and not changed.
-            world.tamper(&name, |_| {});
-        } else {
-            world.tamper(&name, |object| {
-                for text in object.content.text.values_mut() {
-                    text.push('x');
-                }
-                for bytes in object.content.bytes.values_mut() {
-                    *bytes = bytes.slice(..bytes.len() / 2);
-                }
-            });
+    }
+    let Some(declaration) = sim.declaration(entries) else { return };
+    let sim = Arc::clone(sim);
+    tokio::spawn(async move {
+        let declared = tokio::select! {
+            biased;
+            () = replica.dead.cancelled() => return sim.excuse(Excuse::Crashed),
+            declared = replica.origin.declare(&sim.namespace, declaration.clone()) => declared,
+        };
+        sim.say(|| format!("  {} declares {}: {declared:?}", replica.name, declaration.generation));
+        match declared {
+            Ok(outcome) => sim.check(|ledger| ledger.declared(&declaration, &outcome)),
+            Err(error) => sim.judge_declaration(&replica, &error),
         }
     });
 }

@@ -8,17 +8,42 @@ use std::{
 
 use nearkv::{Namespace, UnixMillis};
 use nearkv_origin::{
-    format::{LABEL_PART, Put, Record, Root, root_name},
+    format::{LABEL_PART, Root, Versioned, root_name},
     store::{Object, ObjectName, simulated::Change},
 };
 
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
 use crate::{
-    life::{Entries, Life},
-    value::number_of,
+    deletions::{Deleted, Deletion},
+    excuse::Excuses,
+    life::Life,
+    quota::Quotas,
+    wounds::Wounds,
 };
 
-/// Entries that ended this long ago may be missing from what is stored, by the format's rule.
-const EXPIRED_KEPT_SECS: u64 = 600;
+/// Who makes the change that comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A process.
+    Client,
+    /// A person with kubectl.
+    Hand,
+    /// The cluster's collector of what deleted owners leave.
+    OwnersGone,
+}
+
+/// Where a value was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Landing {
+    pub(crate) incarnation: String,
+    pub(crate) version: u64,
+    pub(crate) swap: u64,
+}
+
+/// Decoded parts, by name.
+type Known = BTreeMap<String, (Object, Option<u64>, Arc<Vec<Versioned>>)>;
 
 /// Everything the store has shown.
 pub(crate) struct Ledger {
@@ -27,18 +52,32 @@ pub(crate) struct Ledger {
     pub(crate) objects: BTreeMap<ObjectName, Arc<Object>>,
     /// Every part ever written, so that what a hand destroys is still known.
     pub(crate) archive: BTreeMap<ObjectName, Arc<Object>>,
+    /// The lines of parts, with the object and the first version that they were decoded by.
+    pub(crate) known: Mutex<Known>,
     /// By incarnation.
     pub(crate) lives: BTreeMap<String, Life>,
     /// The incarnation and root in the store now.
     pub(crate) current: Option<(String, Root)>,
-    /// Whether the change that comes is made by hand.
-    pub(crate) by_hand: bool,
+    /// Who makes the change that comes.
+    pub(crate) cause: Cause,
     /// Whether a hand has destroyed the root since it was last whole.
     pub(crate) root_wounded: bool,
-    /// Parts that a hand has destroyed.
-    pub(crate) wounded: BTreeSet<ObjectName>,
+    /// Whether hands have destroyed anything so far.
+    pub(crate) hurt: bool,
+    /// Whether the data always outlive their KvNamespace.
+    pub(crate) retained: bool,
+    /// What they have destroyed.
+    pub(crate) wounds: Wounds,
     /// Where each value was committed: by the number in it.
-    pub(crate) landed: BTreeMap<u64, Vec<(String, u64)>>,
+    pub(crate) landed: BTreeMap<u64, Vec<Landing>>,
+    /// Every deletion that was committed, and every one that clients asked for and were not refused.
+    pub(crate) deleted: Vec<Deleted>,
+    /// See `deleted`.
+    pub(crate) deletions: Vec<Deletion>,
+    /// The quotas of the KvNamespace.
+    pub(crate) quotas: Quotas,
+    /// What was let pass.
+    pub(crate) excuses: Excuses,
     /// What was found to be wrong.
     pub(crate) violations: Vec<String>,
     /// The store's time at the change that comes.
@@ -52,17 +91,28 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(namespace: Namespace, now: Arc<dyn Fn() -> UnixMillis + Send + Sync>) -> Self {
+    pub(crate) fn new(
+        namespace: Namespace,
+        now: Arc<dyn Fn() -> UnixMillis + Send + Sync>,
+        retained: bool,
+    ) -> Self {
         Self {
             namespace,
             objects: BTreeMap::new(),
             archive: BTreeMap::new(),
+            known: Mutex::default(),
             lives: BTreeMap::new(),
             current: None,
-            by_hand: false,
+            cause: Cause::Client,
             root_wounded: false,
-            wounded: BTreeSet::new(),
+            hurt: false,
+            retained,
+            wounds: Wounds::default(),
             landed: BTreeMap::new(),
+            deleted: Vec::new(),
+            deletions: Vec::new(),
+            quotas: Quotas::default(),
+            excuses: Excuses::default(),
             violations: Vec::new(),
             now,
             swaps: 0,
@@ -77,159 +127,103 @@ impl Ledger {
         Some((incarnation, self.lives.get(incarnation)?))
     }
 
+    /// Whether an object is one of this KvNamespace's.
+    fn is_own(&self, name: &ObjectName) -> bool {
+        let root = root_name(&self.namespace);
+        let rest = name.name.strip_prefix(&*root.name);
+        name.folder == root.folder && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
     /// Takes in what has just happened in the store.
     pub(crate) fn take_in(&mut self, change: &Change) {
         let name = change.object().meta.name.clone();
+        if !self.is_own(&name) {
+            return;
+        }
         let is_root = name == root_name(&self.namespace);
+        self.hurt |= self.cause == Cause::Hand;
         match change {
-            Change::Applied(object) => {
-                let before = self.objects.insert(name.clone(), Arc::clone(object));
-                match (is_root, self.by_hand) {
-                    // Somebody has touched its labels, be it whole or not.
-                    (true, false) if before.is_some_and(|before| before.content == object.content) => {}
-                    (true, false) => {
-                        if let Err(wrong) = self.swapped(object) {
-                            self.violations.push(format!("the root was swapped so that {wrong}"));
-                        }
-                    }
-                    (true, true) => self.root_edited(object),
-                    (false, true) => {
-                        self.wounded.insert(name);
-                    }
-                    (false, false) => {
-                        self.archive.insert(name, Arc::clone(object));
-                    }
+            Change::Applied(object) if is_root => self.root_applied(object),
+            Change::Applied(object) => self.part_applied(name, object),
+            Change::Deleted(_) if is_root => {
+                self.end_life();
+                self.root_wounded |= self.cause == Cause::Hand;
+                if self.cause == Cause::Client {
+                    self.violations.push("a client has deleted the root".to_owned());
                 }
-            }
-            Change::Deleted(object) => {
+                if self.cause == Cause::OwnersGone && self.retained {
+                    self.violations.push("retained data went with their KvNamespace".to_owned());
+                }
                 self.objects.remove(&name);
-                if is_root {
-                    self.current = None;
-                    self.root_wounded |= self.by_hand;
-                    if !self.by_hand {
-                        self.violations.push("a client has deleted the root".to_owned());
-                    }
-                } else if self.by_hand {
-                    self.wounded.insert(name);
-                } else if self.reachable().contains(&name) {
-                    let part = object.meta.labels.get(LABEL_PART);
-                    self.violations.push(format!("{name} ({part:?}) was collected and is reachable"));
+            }
+            Change::Deleted(object) => self.part_deleted(name, object),
+        }
+    }
+
+    fn root_applied(&mut self, object: &Arc<Object>) {
+        let before = self.objects.insert(object.meta.name.clone(), Arc::clone(object));
+        match self.cause {
+            // Somebody has touched its labels, be it whole or not.
+            Cause::Client if before.is_some_and(|before| before.content == object.content) => {}
+            Cause::Client | Cause::OwnersGone => {
+                if let Err(wrong) = self.swapped(object) {
+                    self.violations.push(format!("the root was swapped so that {wrong}"));
                 }
             }
-        }
-    }
-
-    /// A hand may touch the root, or spoil it.
-    fn root_edited(&mut self, object: &Object) {
-        if Root::decode(&object.content).is_err() {
-            self.root_wounded = true;
-            self.current = None;
-        }
-    }
-
-    fn swapped(&mut self, object: &Object) -> Result<(), String> {
-        let root = Root::decode(&object.content).map_err(|error| format!("it cannot be read: {error}"))?;
-        let owner = object.meta.owner.as_ref().map(|owner| owner.id.clone());
-        let incarnation = root.incarnation.to_string();
-        let manifest = self.manifest(&root)?;
-        let (state, log) = self.load(&root, &manifest)?;
-        self.swaps += 1;
-        if manifest.pages.iter().any(|page| page.version > manifest.checkpoint) {
-            self.stages.extend(root.manifest.iter().map(|named| named.manifest.clone()));
-        }
-        self.manifests.extend(root.manifest.iter().map(|named| named.manifest.clone()));
-        let before = self.current.replace((incarnation.clone(), root.clone()));
-        let Some(life) = self.lives.get_mut(&incarnation) else {
-            return self.begun(&root, incarnation, owner, state, before);
-        };
-        if before.is_none_or(|(before, _)| before != incarnation) {
-            return Err(format!("the life {incarnation} is back"));
-        }
-        life.owner = owner;
-        if root.swap <= life.swap {
-            return Err(format!("swap {} follows swap {}", root.swap, life.swap));
-        }
-        life.swap = root.swap;
-        let newest = life.newest();
-        if root.version < newest {
-            return Err(format!("version {} follows version {newest}", root.version));
-        }
-        for version in newest + 1..=root.version {
-            let record = log.get(&version).ok_or_else(|| format!("record {version} is nowhere"))?;
-            life.records.push(record.clone());
-        }
-        for version in newest + 1..=root.version {
-            let record =
-                &self.lives[&incarnation].records[(version - self.lives[&incarnation].first) as usize];
-            if let Record::Put(put) = record {
-                let number = number_of(&self.value(&put.value)?)?;
-                self.landed.entry(number).or_default().push((incarnation.clone(), version));
+            // A hand may touch the root, or spoil it.
+            Cause::Hand if Root::decode(&object.content).is_err() => {
+                self.root_wounded = true;
+                self.end_life();
             }
+            Cause::Hand => {}
         }
-        let wanted = self.lives[&incarnation].state(root.version);
-        self.same(&wanted, &state, "what is stored")
     }
 
-    fn begun(
-        &mut self,
-        root: &Root,
-        incarnation: String,
-        owner: Option<String>,
-        state: Entries,
-        before: Option<(String, Root)>,
-    ) -> Result<(), String> {
-        let wounded = std::mem::take(&mut self.root_wounded);
-        if let Some((before, _)) = before {
-            return Err(format!("a new life begins over the life {before}"));
+    fn part_applied(&mut self, name: ObjectName, object: &Arc<Object>) {
+        self.objects.insert(name.clone(), Arc::clone(object));
+        if self.cause == Cause::Hand {
+            self.wounds.destroyed.insert(name);
+            self.note_losses();
+            return;
         }
-        // Born empty, once in the life of a KvNamespace, or written anew from what some replica remembered.
-        let had_data = self.lives.values().any(|life| life.owner == owner && life.newest() > 0);
-        let born = root.version == 0 && state.is_empty() && !had_data;
-        if !born {
-            let remembered = self.lives.values().filter(|life| life.owner == owner);
-            let as_remembered = remembered.filter(|life| life.newest() >= root.version).map(|life| {
-                let mut wanted = life.state(root.version);
-                // What hands have destroyed may be lost, and must not come back as something else.
-                if !self.wounded.is_empty() {
-                    wanted.retain(|key, _| state.contains_key(key));
-                }
-                self.same(&wanted, &state, "what is remembered")
-            });
-            let found: Vec<_> = as_remembered.collect();
-            let as_remembered = found.iter().any(Result::is_ok);
-            if !wounded || !as_remembered {
-                return Err(format!(
-                    "a life begins at version {} with what never was: {found:?}",
-                    root.version
-                ));
-            }
+        let archived = self.archive.entry(name.clone()).or_insert_with(|| Arc::clone(object));
+        // A late request may put back what was destroyed.
+        if archived.content == object.content {
+            self.wounds.destroyed.remove(&name);
         }
-        let life = Life { owner, base: state, first: root.version + 1, records: Vec::new(), swap: root.swap };
-        self.lives.insert(incarnation, life);
-        Ok(())
     }
 
-    /// The two are the same but for entries that ended long ago.
-    pub(crate) fn same(&self, wanted: &Entries, found: &Entries, what: &str) -> Result<(), String> {
-        let now = (self.now)().seconds();
-        let ended = |put: &Put| put.expiration.is_some_and(|end| end.0 + EXPIRED_KEPT_SECS <= now + 10);
-        let keys: BTreeSet<_> = wanted.keys().chain(found.keys()).collect();
-        for key in keys {
-            match (wanted.get(key), found.get(key)) {
-                (Some((version, put)), Some((other, found))) if version == other && put == found => {}
-                (Some((_, put)), None) if ended(put) => {}
-                (wanted, found) => {
-                    let short = |entry: Option<&(u64, Put)>| {
-                        entry.map(|(version, put)| (*version, put.value.length(), put.expiration))
-                    };
-                    return Err(format!(
-                        "{what} has {key:?} as {:?} and not {:?}",
-                        short(found),
-                        short(wanted)
-                    ));
-                }
+    fn part_deleted(&mut self, name: ObjectName, object: &Object) {
+        let reached = self.reachable().contains(&name);
+        let part = object.meta.labels.get(LABEL_PART);
+        match self.cause {
+            Cause::Hand => {
+                self.wounds.destroyed.insert(name.clone());
+                self.note_losses();
             }
+            Cause::Client if reached => {
+                self.violations.push(format!("{name} ({part:?}) was collected and is reachable"));
+            }
+            // What outlives its owner has none.
+            Cause::OwnersGone if reached && self.outlives(object) => {
+                self.violations.push(format!("{name} ({part:?}) went with its owner, and its root stays"));
+            }
+            Cause::Client | Cause::OwnersGone => {}
         }
-        Ok(())
+        self.objects.remove(&name);
+    }
+
+    /// Whether the root that there is stays when the owner of `object` goes.
+    fn outlives(&self, object: &Object) -> bool {
+        let root = self.objects.get(&root_name(&self.namespace));
+        root.is_some_and(|root| root.meta.owner != object.meta.owner)
+    }
+
+    /// The store has these data no more.
+    fn end_life(&mut self) {
+        let ended = self.current.take().and_then(|(incarnation, _)| self.lives.get_mut(&incarnation));
+        if let Some(life) = ended {
+            life.ended = Some(Instant::now());
+        }
     }
 }

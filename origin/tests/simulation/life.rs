@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use nearkv::Key;
 use nearkv_origin::format::{Put, Record};
+use tokio::time::Instant;
 
 /// Entries at a state, with the version each was written at.
 pub(crate) type Entries = BTreeMap<Key, (u64, Put)>;
@@ -18,6 +19,10 @@ pub(crate) struct Life {
     pub(crate) first: u64,
     /// What has been committed since.
     pub(crate) records: Vec<Record>,
+    /// When each of them was.
+    pub(crate) committed: Vec<Instant>,
+    /// When the store had these data last, if it has them no more.
+    pub(crate) ended: Option<Instant>,
     /// The last swap.
     pub(crate) swap: u64,
 }
@@ -26,6 +31,12 @@ impl Life {
     /// The newest version.
     pub(crate) fn newest(&self) -> u64 {
         self.first + self.records.len() as u64 - 1
+    }
+
+    /// When the state with this version was no longer the newest.
+    pub(crate) fn superseded(&self, version: u64) -> Option<Instant> {
+        let next = usize::try_from((version + 1).checked_sub(self.first)?).ok()?;
+        self.committed.get(next).copied().or(self.ended)
     }
 
     /// The record with this version.

@@ -5,8 +5,13 @@ use std::time::Duration;
 use nearkv::Random;
 use nearkv_origin::store::simulated::Faults;
 
+use crate::switches;
+
 /// One history in so many has a large KvNamespace: it takes a hundred times as long to tell as another.
 const LARGE_ONE_IN: u64 = 40;
+
+/// Most events in a thousand after which a watch lags.
+const LAGGING: u64 = 60;
 
 /// The choices that a seed makes once.
 #[derive(Clone, Debug)]
@@ -19,14 +24,28 @@ pub(crate) struct Plan {
     pub(crate) keys: u64,
     /// Among how many of them a client chooses at a time.
     pub(crate) near: u64,
+    /// KvNamespaces that the clients share.
+    pub(crate) namespaces: usize,
     /// Quota of keys.
     pub(crate) most_keys: u64,
+    /// Quota of user bytes.
+    pub(crate) most_bytes: u64,
     /// Longest pause between two operations of a client.
     pub(crate) pause: Duration,
     pub(crate) grace: Duration,
     pub(crate) write_deadline: Duration,
     pub(crate) faults: Faults,
-    /// Longest pause between two strokes of fate; none, if the history is peaceful.
+    /// Whether nothing at all goes wrong.
+    pub(crate) peaceful: bool,
+    /// Whether the budget is nearly full.
+    pub(crate) tight_budget: bool,
+    /// Whether the pace is nearly used up.
+    pub(crate) tight_pace: bool,
+    /// Whether entries are declared.
+    pub(crate) declares: bool,
+    /// Whether quota and deletion policy change.
+    pub(crate) changes: bool,
+    /// Longest pause between two strokes of fate, if there are any.
     pub(crate) strokes: Option<Duration>,
     /// Whether hands destroy objects.
     pub(crate) damage: bool,
@@ -42,6 +61,8 @@ pub(crate) struct Plan {
     pub(crate) medium_values: u64,
     /// Operations in a hundred that are a bulk.
     pub(crate) bulks: u64,
+    /// Whether every value ends soon, and most are long.
+    pub(crate) short_lives: bool,
     /// Most writes of a bulk, where it is not one of the few that have many.
     pub(crate) bulk: u64,
 }
@@ -77,20 +98,29 @@ impl Plan {
             watch_left_out: chance(many.watch_left_out * 2),
             watch_repair: Duration::from_millis(random.below(15_000)),
             watch_broken: chance(many.watch_broken),
+            watch_lagging: chance(LAGGING),
+            watch_lag: Duration::from_millis(random.below(8000)),
         };
         let keys = if one_in(3) { between(1, 3) } else { between(4, 40) };
         let plan = Self {
             seed,
             replicas: between(2, 3) as usize,
             clients: between(2, 5) as usize,
-            operations: between(20, 90) as usize,
+            operations: between(15, 60) as usize,
             keys,
             near: keys,
+            namespaces: if one_in(4) { between(2, 3) as usize } else { 1 },
             most_keys: if one_in(4) { between(1, keys) } else { 1000 },
+            most_bytes: if one_in(6) { between(2_000, 40_000) } else { 1 << 30 },
             pause: Duration::from_millis([5, 200, 1500, 4000][random.below(4) as usize]),
             grace: Duration::from_secs(between(8, 60)),
             write_deadline: Duration::from_secs(between(3, 15)),
             faults,
+            peaceful: false,
+            tight_budget: one_in(8),
+            tight_pace: one_in(8),
+            declares: one_in(3),
+            changes: one_in(4),
             strokes: (!one_in(6)).then(|| Duration::from_millis(between(2_000, 40_000))),
             damage: one_in(5),
             rebirths: one_in(4),
@@ -98,10 +128,37 @@ impl Plan {
             skews: one_in(4),
             long_values: if one_in(3) { 60 } else { 5 },
             medium_values: 500,
+            short_lives: false,
             bulks: 8,
             bulk: 6,
         };
-        if one_in(LARGE_ONE_IN) { plan.large(&random) } else { plan }
+        match random.below(LARGE_ONE_IN) {
+            0 => plan.large(&random),
+            1..=4 => plan.peaceful(&random),
+            5..=7 if switches::LARGE_VALUES_WITH_SHORT_LIVES => plan.short_lived(),
+            _ => plan,
+        }
+    }
+
+    /// Values that would not fit into the budget if they did not end soon.
+    fn short_lived(self) -> Self {
+        Self { short_lives: true, tight_budget: true, long_values: 500, ..self }
+    }
+
+    /// Nothing goes wrong, so that every error and every delay is a fault of the engine.
+    fn peaceful(self, random: &Random) -> Self {
+        let latency = Duration::from_micros(200)..Duration::from_millis(between(random, 1, 40));
+        let watch_delay = Duration::from_millis(random.below(300));
+        Self {
+            peaceful: true,
+            faults: Faults { latency, watch_delay, ..Faults::NONE },
+            tight_budget: false,
+            tight_pace: false,
+            damage: false,
+            rebirths: false,
+            skews: false,
+            ..self
+        }
     }
 
     /// So many data, and a store so slow, that the pages of a checkpoint take longer than a quarter of the grace: they are
@@ -113,7 +170,11 @@ impl Plan {
             operations: between(100, 200) as usize,
             keys: between(300, 500),
             near: 40,
+            namespaces: 1,
             most_keys: 1000,
+            most_bytes: 1 << 30,
+            tight_budget: false,
+            tight_pace: false,
             pause: Duration::from_millis(1500),
             grace: Duration::from_secs(between(20, 30)),
             write_deadline: Duration::from_secs(15),

@@ -1,6 +1,9 @@
 //! What a root says, read from the objects that it reaches: with the engine's format, and none of its other code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use nearkv_origin::{
     format::{
@@ -18,13 +21,39 @@ use crate::{
 impl Ledger {
     fn part(&self, name: &str) -> Result<&Object, String> {
         let name = ObjectName::new(self.namespace.account(), name);
-        let there =
-            if self.wounded.contains(&name) { self.archive.get(&name) } else { self.objects.get(&name) };
+        let there = if self.wounds.destroyed.contains(&name) {
+            self.archive.get(&name)
+        } else {
+            self.objects.get(&name)
+        };
         there.map(|object| &**object).ok_or_else(|| format!("it reaches {name}, which is not there"))
     }
 
     fn lines(&self, part: Part, name: &str, sha256: Sha) -> Result<&str, String> {
         checked_lines(part, &self.part(name)?.content, sha256).map_err(|error| format!("{name}: {error}"))
+    }
+
+    /// The lines of a part, which are decoded once as long as it is what it was.
+    fn decoded(
+        &self,
+        part: Part,
+        name: &str,
+        sha256: Sha,
+        first: Option<u64>,
+    ) -> Result<Arc<Vec<Versioned>>, String> {
+        // It must be there still.
+        let object = self.part(name)?;
+        let mut known = self.known.lock();
+        if let Some((of, began, lines)) = known.get(name)
+            && of == object
+            && *began == first
+        {
+            return Ok(Arc::clone(lines));
+        }
+        let lines = self.lines(part, name, sha256)?;
+        let lines = Arc::new(decode_lines(lines, first).map_err(|error| format!("{name}: {error}"))?);
+        known.insert(name.to_owned(), (object.clone(), first, Arc::clone(&lines)));
+        Ok(lines)
     }
 
     /// What the manifest says that the root names.
@@ -47,17 +76,15 @@ impl Ledger {
     ) -> Result<(Entries, BTreeMap<u64, Record>), String> {
         let mut entries = Entries::new();
         for page in manifest.pages.iter() {
-            let lines = self.lines(Part::Page, &page.page, page.sha256)?;
-            for Versioned { version, record } in decode(&page.page, lines, None)? {
-                apply(&mut entries, version, &record);
+            for Versioned { version, record } in &*self.decoded(Part::Page, &page.page, page.sha256, None)? {
+                apply(&mut entries, *version, record);
             }
         }
         let mut log = BTreeMap::new();
         for segment in manifest.segments.iter().chain(&root.segments) {
-            let lines = self.lines(Part::Log, &segment.segment, segment.sha256)?;
-            for Versioned { version, record } in decode(&segment.segment, lines, Some(segment.first))? {
-                log.insert(version, record);
-            }
+            let first = Some(segment.first);
+            let decoded = self.decoded(Part::Log, &segment.segment, segment.sha256, first)?;
+            log.extend(decoded.iter().map(|one| (one.version, one.record.clone())));
         }
         log.extend(root.versioned().map(|Versioned { version, record }| (version, record)));
         for (version, record) in log.range(manifest.checkpoint + 1..) {
@@ -106,8 +133,4 @@ impl Ledger {
         }
         reached
     }
-}
-
-fn decode(name: &str, lines: &str, first: Option<u64>) -> Result<Vec<Versioned>, String> {
-    decode_lines(lines, first).map_err(|error| format!("{name}: {error}"))
 }

@@ -55,6 +55,7 @@ async fn killed_operators_lose_no_acknowledged_write_and_leave_no_garbage() {
         }
     }
     println!("{:?}", rounds.total());
+    rounds.assert_enough(ROUNDS).unwrap();
 
     no_garbage_is_left(&scenario).await.unwrap();
     for operator in [&mut scenario.operator, &mut other] {

@@ -31,6 +31,7 @@ async fn the_killed_development_mode_loses_no_acknowledged_write() {
         rounds.round(disturb).await.unwrap_or_else(|error| panic!("round {round}: {error:?}"));
     }
     println!("{:?}", rounds.total());
+    rounds.assert_enough(ROUNDS).unwrap();
     let status = dev.process.terminate(nearkv_tests::nearkv::STOP_LIMIT).await.unwrap();
     assert!(status.success(), "{status}");
 }

@@ -16,6 +16,8 @@ pub enum Action {
     Replace,
     /// [`crate::store::ObjectStore::delete`].
     Delete,
+    /// [`crate::store::ObjectStore::watch`]. Only partitions know of it.
+    Watch,
 }
 
 impl Action {
@@ -28,6 +30,7 @@ impl Action {
             Self::Create => "create",
             Self::Replace => "replace",
             Self::Delete => "delete",
+            Self::Watch => "watch",
         }
     }
 
@@ -57,6 +60,8 @@ pub enum Fate {
     Late(Duration),
     /// The caller's time runs out, and nothing is ever done.
     Lost,
+    /// The calling task panics. Only by order.
+    Panics,
 }
 
 /// Chances in a thousand, and times. [`Faults::NONE`] is a perfect store.
@@ -92,6 +97,10 @@ pub struct Faults {
     pub watch_repair: Duration,
     /// Of a break of the watch, per event.
     pub watch_broken: u64,
+    /// Of an event after which the watch falls behind and goes on to send bookmarks, as a lagging watch cache does.
+    pub watch_lagging: u64,
+    /// The longest time that it stays behind.
+    pub watch_lag: Duration,
 }
 
 impl Faults {
@@ -112,6 +121,8 @@ impl Faults {
         watch_left_out: 0,
         watch_repair: Duration::ZERO,
         watch_broken: 0,
+        watch_lagging: 0,
+        watch_lag: Duration::ZERO,
     };
 
     /// Everything goes wrong now and then, and times vary widely.
@@ -131,6 +142,8 @@ impl Faults {
         watch_left_out: 50,
         watch_repair: Duration::from_secs(5),
         watch_broken: 30,
+        watch_lagging: 0,
+        watch_lag: Duration::ZERO,
     };
 
     /// What becomes of a call, by a number in `0..1000` and one in `0..=longest_late` that were drawn for it.

@@ -12,7 +12,7 @@ use tokio::{sync::oneshot, time::sleep};
 
 use crate::store::{
     ObjectName, StoreError,
-    simulated::{Fate, Link, Process, world::State},
+    simulated::{Action, Fate, Link, Process, Way, world::State},
 };
 
 /// A throttled caller is told to wait this long.
@@ -38,6 +38,7 @@ impl Drop for Caller {
 /// A request under way.
 pub(super) struct Journey {
     pub(super) process: Arc<Process>,
+    pub(super) action: Action,
     pub(super) name: ObjectName,
     pub(super) fate: Fate,
     pub(super) gone: Arc<AtomicBool>,
@@ -51,12 +52,15 @@ impl Journey {
         request: impl FnOnce(&mut State) -> Result<T, StoreError>,
         mut answer: oneshot::Sender<Result<T, StoreError>>,
     ) {
-        let Self { process, name, fate, gone } = self;
+        let Self { process, action, name, fate, gone } = self;
         let Process { world, random, .. } = &*process;
         let (there, back) = (process.latency(), process.latency());
         let (sent_whole, survives_cut) = (random.below(2) == 0, random.below(2) == 0);
         sleep(there).await;
         if process.link() == Link::Cut && !survives_cut {
+            return answer.closed().await;
+        }
+        if process.loses(action, Way::There) {
             return answer.closed().await;
         }
         process.until_not(Link::Cut).await;
@@ -82,9 +86,12 @@ impl Journey {
                 world.change(request).ok();
                 return;
             }
-            Fate::Lost => return answer.closed().await,
+            Fate::Lost | Fate::Panics => return answer.closed().await,
         };
         sleep(back).await;
+        if process.loses(action, Way::Back) {
+            return answer.closed().await;
+        }
         process.until_not(Link::Cut).await;
         answer.send(result).ok();
     }

@@ -4,17 +4,19 @@
 //! One [`World`] holds the objects; each [`Simulated`] is the connection of one process to it. A request is a
 //! task of its own: it is under way when its caller has long been dropped, and may still be carried out.
 
+mod change;
 mod faults;
 mod journey;
+mod partition;
+mod process;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod watch;
 mod world;
 
 use std::{
     collections::VecDeque,
-    ops::Range,
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,40 +26,33 @@ use std::{
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use nearkv::{Clock, Random, UnixMillis};
+use nearkv::{Clock, UnixMillis};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, oneshot},
     time::timeout,
 };
 
+pub use change::Change;
 pub use faults::{Action, Fate, Faults};
-pub use world::{Change, World};
+pub use partition::{Partition, Way};
+pub use trace::Trace;
+pub use world::World;
 
 use self::journey::Caller;
 use self::journey::Journey;
+use self::process::Process;
 use self::world::State;
 use crate::store::{
     Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
 };
 
+/// What a task says that panics by order ([`Fate::Panics`]).
+pub const PANIC: &str = "panics as ordered";
+
 /// One process's connection to a [`World`]. Cheap to clone; clones are the same process.
 #[derive(Clone)]
 pub struct Simulated(Arc<Process>);
-
-/// What the tasks of one process, its requests and its watches share.
-struct Process {
-    world: World,
-    random: Random,
-    faults: Mutex<Faults>,
-    orders: Mutex<VecDeque<(Action, Fate)>>,
-    link: Mutex<Link>,
-    /// Wakes in the order of waiting, as a watch channel does not: a seed must tell one history.
-    link_changed: Notify,
-    /// Whether an answer has shown the store's time.
-    time_is_known: AtomicBool,
-    counters: Mutex<Counters>,
-}
 
 /// Whether the process and the store reach each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,15 +100,17 @@ impl Simulated {
     }
 
     fn enter(world: World) -> Self {
-        let random = world.enter();
+        let (number, random) = world.enter();
         Self(Arc::new(Process {
             world,
+            number,
             random,
             faults: Mutex::new(Faults::NONE),
             orders: Mutex::new(VecDeque::new()),
             link: Mutex::new(Link::Up),
             link_changed: Notify::new(),
             time_is_known: AtomicBool::new(false),
+            partition: Mutex::new(None),
             counters: Mutex::new(Counters::default()),
         }))
     }
@@ -134,9 +131,20 @@ impl Simulated {
         self.0.orders.lock().push_back((action, fate));
     }
 
+    /// What was ordered and has not happened yet shall not.
+    pub fn forget_orders(&self) {
+        self.0.orders.lock().clear();
+    }
+
     /// Cuts, freezes or restores the connection.
     pub fn set_link(&self, link: Link) {
         *self.0.link.lock() = link;
+        self.0.link_changed.notify_waiters();
+    }
+
+    /// Loses what goes one way from now on; `None` ends that.
+    pub fn set_partition(&self, partition: Option<Partition>) {
+        *self.0.partition.lock() = partition;
         self.0.link_changed.notify_waiters();
     }
 
@@ -155,9 +163,12 @@ impl Simulated {
         let process = &self.0;
         process.until_not(Link::Frozen).await;
         let (fate, deadline) = (process.fate(action), process.faults.lock().deadline);
+        process.note(action, name, &"is asked");
+        assert!(fate != Fate::Panics, "{}", PANIC);
         let caller = Caller::default();
         let (answer, mut answered) = oneshot::channel();
-        let journey = Journey { process: Arc::clone(process), name: name.clone(), fate, gone: caller.gone() };
+        let (process_, name_) = (Arc::clone(process), name.clone());
+        let journey = Journey { process: process_, action, name: name_, fate, gone: caller.gone() };
         tokio::spawn(journey.travel(request, answer));
         let in_time = timeout(deadline, &mut answered).await;
         // Whatever came while the process stood still is there for it when it goes on, deadline or not.
@@ -171,8 +182,14 @@ impl Simulated {
             name: name.clone(),
             source: Arc::new(source),
         };
-        let answer = received.map_err(unknown)?;
-        process.time_is_known.store(true, Ordering::Relaxed);
+        let answer = received.map_err(unknown).and_then(|answer| {
+            process.time_is_known.store(true, Ordering::Relaxed);
+            answer
+        });
+        match &answer {
+            Ok(_) => process.note(action, name, &"is answered"),
+            Err(error) => process.note(action, name, error),
+        }
         answer
     }
 
@@ -180,39 +197,6 @@ impl Simulated {
         let mut counters = self.0.counters.lock();
         counters.writes += 1;
         counters.bytes_written += bytes;
-    }
-}
-
-impl Process {
-    async fn until_not(&self, link: Link) {
-        loop {
-            let mut changed = pin!(self.link_changed.notified());
-            changed.as_mut().enable();
-            if self.link() != link {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    fn link(&self) -> Link {
-        *self.link.lock()
-    }
-
-    fn fate(&self, action: Action) -> Fate {
-        let mut orders = self.orders.lock();
-        if let Some(first) = orders.iter().position(|(ordered, _)| *ordered == action)
-            && let Some((_, fate)) = orders.remove(first)
-        {
-            return fate;
-        }
-        let faults = self.faults.lock();
-        faults.fate(action, self.random.below(1000), self.random.jitter(faults.longest_late))
-    }
-
-    fn latency(&self) -> Duration {
-        let Range { start, end } = self.faults.lock().latency.clone();
-        start + self.random.jitter(end.saturating_sub(start))
     }
 }
 

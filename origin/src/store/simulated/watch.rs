@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::store::{
     Selector, WatchEvent,
-    simulated::{Link, Process},
+    simulated::{Action, Link, Process},
 };
 
 /// A silent watch sends a bookmark this often. Kubernetes does so every minute; more often is more to test.
@@ -30,11 +30,19 @@ struct Follower {
     ready: VecDeque<WatchEvent>,
     /// When the watch must break, because it has left something out.
     repair: Option<Instant>,
+    /// Until when it is behind, and does not say so.
+    lag: Option<Instant>,
 }
 
 pub(super) fn follow(process: Arc<Process>, selector: Selector) -> BoxStream<'static, WatchEvent> {
-    let follower = Follower { process, selector, position: None, ready: VecDeque::new(), repair: None };
-    stream::unfold(follower, |mut follower| async move { Some((follower.next().await, follower)) }).boxed()
+    let follower =
+        Follower { process, selector, position: None, ready: VecDeque::new(), repair: None, lag: None };
+    let next = |mut follower: Follower| async move {
+        let event = follower.next().await;
+        follower.note(&event);
+        Some((event, follower))
+    };
+    stream::unfold(follower, next).boxed()
 }
 
 impl Follower {
@@ -53,6 +61,11 @@ impl Follower {
             let process = Arc::clone(&self.process);
             let mut changed = pin!(process.world.changed());
             changed.as_mut().enable();
+            if let Some(until) = self.lag {
+                sleep_until(until.min(Instant::now() + BOOKMARK_INTERVAL)).await;
+                self.lag = Some(until).filter(|until| *until > Instant::now());
+                return WatchEvent::Current;
+            }
             if process.world.change(|state| state.revision()) > position {
                 if let Some(event) = self.advance(position).await {
                     return event;
@@ -77,6 +90,7 @@ impl Follower {
         let was_cut = self.process.link() == Link::Cut;
         self.process.until_not(Link::Frozen).await;
         self.process.until_not(Link::Cut).await;
+        self.process.until_heard().await;
         if was_cut && self.position.is_some() { Err(()) } else { Ok(()) }
     }
 
@@ -117,6 +131,9 @@ impl Follower {
             self.repair = Some(self.repair.map_or(by, |earlier| earlier.min(by)));
             return None;
         }
+        if faults.watch_lagging > 0 && random.below(1000) < faults.watch_lagging {
+            self.lag = Some(Instant::now() + random.jitter(faults.watch_lag));
+        }
         if random.below(1000) < faults.watch_repeated {
             self.ready.push_back(event.clone());
         }
@@ -126,8 +143,23 @@ impl Follower {
 
     fn broken(&mut self) -> WatchEvent {
         self.position = None;
-        self.repair = None;
+        (self.repair, self.lag) = (None, None);
         self.ready.clear();
         WatchEvent::Broken
+    }
+
+    fn note(&self, event: &WatchEvent) {
+        let what = match event {
+            WatchEvent::Reset(objects) => format!("reset to {}", objects.len()),
+            WatchEvent::Applied(object) => format!("applied {} as {}", object.meta.name, object.meta.token.0),
+            WatchEvent::Deleted(meta) => format!("deleted {}", meta.name),
+            WatchEvent::Current => "current".to_owned(),
+            WatchEvent::Broken => "broken".to_owned(),
+        };
+        self.process.world.trace().note(&format!(
+            "{} {} {what}",
+            self.process.number,
+            Action::Watch.as_str()
+        ));
     }
 }

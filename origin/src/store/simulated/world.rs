@@ -11,39 +11,14 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, futures::Notified};
 
 use crate::store::{
-    Draft, Meta, Object, ObjectId, ObjectName, Selector, StoreError, Token, WatchEvent, rules,
+    Draft, Meta, Object, ObjectId, ObjectName, Selector, StoreError, Token, rules,
+    simulated::{Change, Trace},
 };
 
 /// What the world's clock shows at its start: a moment in 2027, so that times in a failure look like times.
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
 /// How many changes can be followed; a watch that is further behind must start anew, as after etcd's compaction.
 const HISTORY: usize = 4096;
-
-/// One change, as the store has made it.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// An object was created or replaced.
-    Applied(Arc<Object>),
-    /// An object was deleted; its last state.
-    Deleted(Arc<Object>),
-}
-
-impl Change {
-    /// The object after the change, or before its deletion.
-    #[must_use]
-    pub fn object(&self) -> &Object {
-        match self {
-            Self::Applied(object) | Self::Deleted(object) => object,
-        }
-    }
-
-    pub(super) fn event(&self) -> WatchEvent {
-        match self {
-            Self::Applied(object) => WatchEvent::Applied((**object).clone()),
-            Self::Deleted(object) => WatchEvent::Deleted(object.meta.clone()),
-        }
-    }
-}
 
 type Observer = Box<dyn FnMut(&Change) + Send>;
 
@@ -56,6 +31,7 @@ struct Shared {
     clock: Arc<VirtualClock>,
     state: Mutex<State>,
     changed: Notify,
+    trace: Arc<Trace>,
 }
 
 /// The objects and their history. Only [`World::change`] alters it.
@@ -66,6 +42,7 @@ pub(super) struct State {
     observers: Vec<Observer>,
     clients: u64,
     now: UnixMillis,
+    trace: Arc<Trace>,
 }
 
 struct Stored {
@@ -75,6 +52,7 @@ struct Stored {
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
+        let trace = Arc::new(Trace::new());
         let state = State {
             objects: BTreeMap::new(),
             revision: 0,
@@ -82,15 +60,22 @@ impl World {
             observers: Vec::new(),
             clients: 0,
             now: START,
+            trace: Arc::clone(&trace),
         };
         let clock = Arc::new(VirtualClock::starting_at(START));
-        Self(Arc::new(Shared { seed, clock, state: Mutex::new(state), changed: Notify::new() }))
+        Self(Arc::new(Shared { seed, clock, state: Mutex::new(state), changed: Notify::new(), trace }))
     }
 
     /// The store's own clock, which is right by definition. It follows tokio's time.
     #[must_use]
     pub fn clock(&self) -> Arc<VirtualClock> {
         Arc::clone(&self.0.clock)
+    }
+
+    /// Everything that has happened, as a hash.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.0.trace
     }
 
     /// All objects, in the order of their names.
@@ -148,10 +133,11 @@ impl World {
     }
 
     /// A new client's number and randomness.
-    pub(super) fn enter(&self) -> Random {
+    pub(super) fn enter(&self) -> (u64, Random) {
         let mut state = self.0.state.lock();
         state.clients += 1;
-        Random::seeded(self.0.seed ^ state.clients.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        let seed = self.0.seed ^ state.clients.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (state.clients, Random::seeded(seed))
     }
 
     /// Carries out a request, and wakes the watches if it changed anything.
@@ -270,6 +256,9 @@ impl State {
     }
 
     fn record(&mut self, change: Change) {
+        let (object, kind) = (change.object(), change.as_str());
+        self.trace
+            .note_content(&format!("{} {kind} as {}", object.meta.name, self.revision), &object.content);
         for observer in &mut self.observers {
             observer(&change);
         }

@@ -9,9 +9,19 @@ use bytes::Bytes;
 use nearkv::{Expiration, Key, Random, UnixMillis, VirtualClock};
 
 use crate::{
-    format::{PageRef, Put, Record, Root, SegmentRef, StoredValue, chunk_name, root_name},
-    parts::loader::{Loader, Source, sources},
-    store::{ObjectName, ObjectStore, simulated::Simulated},
+    CacheConfig, DEFAULT_MIN_TTL, DeletionPolicy, NamespaceConfig, Quota, Settings,
+    follow::{
+        advance::{Before, Loss},
+        follower::Follower,
+    },
+    format::{Put, Record, Root, SegmentRef, StoredValue, chunk_name, root_name},
+    state::{
+        context::Context,
+        entries::{Entries, Slot},
+        snapshot::Snapshot,
+        space::Space,
+    },
+    store::{Object, ObjectName, ObjectStore, simulated::Simulated},
     values::shelve,
 };
 
@@ -58,51 +68,23 @@ impl World {
         })
     }
 
-    /// What another replica would read, and every name that it would need.
+    /// What another replica reads, and every name that it needs.
     pub(crate) async fn load(&self) -> (BTreeMap<Key, (u64, Put)>, BTreeSet<ObjectName>) {
-        let store: Arc<dyn ObjectStore> = Arc::new(self.store.client());
         let namespace = &self.committer.part_writer.drafter.namespace;
-        let root = store.get(&root_name(namespace)).await.unwrap().unwrap();
-        let root = Root::decode(&root.content).unwrap();
-        let loader = Loader::new(store, namespace.clone());
-        let manifest = match &root.manifest {
-            Some(reference) => loader.manifest(reference).await.unwrap(),
-            None => Manifest::default(),
-        };
-        let fetch = |source| match source {
-            Source::Page(page, until) => (page, until),
-            Source::Memory { .. } => panic!("nothing is in memory"),
-        };
-        let pages: Vec<(PageRef, Option<Key>)> =
-            sources(None, &manifest, &|_, _| true).into_iter().map(fetch).collect();
-        let segments: Vec<SegmentRef> = manifest.segments.iter().chain(&root.segments).cloned().collect();
+        let loaded = self.advance(None).await;
+        let Snapshot { root, manifest, .. } = &loaded;
+        let segments: Vec<&SegmentRef> = manifest.segments.iter().chain(&root.segments).collect();
         for pair in segments.windows(2) {
             assert!(pair[1].first <= pair[0].last() + 1, "a gap in the log");
         }
         assert!(segments.first().is_none_or(|first| first.first <= manifest.checkpoint + 1));
         let mut names: BTreeSet<String> = [root_name(namespace).name.to_string()].into();
         names.extend(root.manifest.iter().chain(manifest.children()).map(|part| part.manifest.clone()));
-        names.extend(pages.iter().map(|(page, _)| page.page.clone()));
+        names.extend(manifest.pages.iter().map(|page| page.page.clone()));
         names.extend(segments.iter().map(|segment| segment.segment.clone()));
-        let mut entries = BTreeMap::new();
-        for (version, put) in loader.pages(pages).await.unwrap().into_iter().flatten() {
-            entries.insert(put.key.clone(), (version, put));
-        }
-        let mut reached = manifest.checkpoint;
-        for versioned in loader.segments(segments).await.unwrap().into_iter().chain(root.versioned()) {
-            if versioned.version > reached {
-                assert_eq!(versioned.version, reached + 1);
-                reached = versioned.version;
-                match versioned.record {
-                    Record::Put(put) => entries.insert(put.key.clone(), (versioned.version, put)),
-                    Record::Delete(key) => entries.remove(&key),
-                };
-            }
-        }
-        assert_eq!(reached, root.version);
-        entries.retain(|_, (version, put)| !manifest.leaves_out(*version, put.expiration));
         let mut names: BTreeSet<ObjectName> =
             names.iter().map(|name| ObjectName::new(namespace.account(), name)).collect();
+        let entries = entries(&loaded);
         for (_, put) in entries.values() {
             if let StoredValue::Chunked(chunks) = &put.value {
                 names.extend((0..chunks.count).map(|index| chunk_name(namespace, &chunks.nonce, index)));
@@ -113,39 +95,41 @@ impl World {
 
     /// What a replica with the state `old` in memory makes of the newest root.
     pub(crate) async fn catch_up(&self, old: &State) -> BTreeMap<Key, (u64, Put)> {
-        let State { root, manifest, .. } = &*self.committer.state();
-        let loader = self.committer.part_writer.loader();
-        let mut entries: BTreeMap<_, _> = old.entries.clone().into_iter().collect();
-        let mut have = old.root.version;
-        if have < manifest.checkpoint {
-            have = manifest.checkpoint;
-            let held = std::mem::take(&mut entries);
-            let mut wanted = Vec::new();
-            for source in sources(Some(&*old.manifest), manifest, &|_, _| true) {
-                match source {
-                    Source::Page(page, until) => wanted.push((page, until)),
-                    Source::Memory { from, until, through } => entries.extend(
-                        held.iter()
-                            .filter(|(_, (version, _))| *version <= through)
-                            .filter(|(key, _)| from.as_ref() <= Some(key))
-                            .filter(|(key, _)| until.as_ref().is_none_or(|until| *key < until))
-                            .map(|(key, entry)| (key.clone(), entry.clone())),
-                    ),
-                }
-            }
-            let pages = loader.pages(wanted).await.unwrap();
-            entries.extend(pages.into_iter().flatten().map(|entry| (entry.1.key.clone(), entry)));
+        let mut held = Entries::default();
+        for (version, put) in old.entries.values() {
+            held.insert(Slot { version: *version, put: put.clone() });
         }
-        let segments = manifest.segments.iter().chain(&root.segments).cloned().collect();
-        let records = loader.segments(segments).await.unwrap();
-        for versioned in records.into_iter().chain(root.versioned()).filter(|record| record.version > have) {
-            match versioned.record {
-                Record::Put(put) => entries.insert(put.key.clone(), (versioned.version, put)),
-                Record::Delete(key) => entries.remove(&key),
-            };
-        }
-        entries.retain(|_, (version, put)| !manifest.leaves_out(*version, put.expiration));
-        entries
+        let old = Snapshot {
+            root: Arc::new(old.root.clone()),
+            token: old.token.clone(),
+            owner: None,
+            entries: held,
+            manifest: Arc::clone(&old.manifest),
+            damage: Arc::default(),
+        };
+        entries(&self.advance(Some(&old)).await)
+    }
+
+    /// The engine's own way from `old`, or from nothing, to the root that is in the store.
+    async fn advance(&self, old: Option<&Snapshot>) -> Snapshot {
+        let namespace = &self.committer.part_writer.drafter.namespace;
+        let store: Arc<dyn ObjectStore> = Arc::new(self.store.client());
+        let Object { meta, content } = store.get(&root_name(namespace)).await.unwrap().unwrap();
+        let (clock, settings) = (Arc::<VirtualClock>::clone(&self.clock), Settings::default());
+        let context = Context::new(store, clock, Arc::clone(&self.random), settings);
+        let config = NamespaceConfig {
+            namespace: namespace.clone(),
+            uid: "u1".to_owned(),
+            cache: CacheConfig::default(),
+            min_ttl: DEFAULT_MIN_TTL,
+            quota: Quota::default(),
+            deletion_policy: DeletionPolicy::Retain,
+        };
+        let follower = Follower::new(Space::new(Arc::new(context), config));
+        follower
+            .advance(old, Root::decode(&content).unwrap(), &meta, Loss::Fails, Before::StaysLost)
+            .await
+            .unwrap()
     }
 
     pub(crate) fn present(&self) -> BTreeSet<ObjectName> {
@@ -163,6 +147,10 @@ impl World {
         let lost: Vec<_> = names.difference(&present).collect();
         assert!(lost.is_empty(), "the root reaches what is gone: {lost:?}");
     }
+}
+
+fn entries(snapshot: &Snapshot) -> BTreeMap<Key, (u64, Put)> {
+    snapshot.entries.iter().map(|slot| (slot.put.key.clone(), (slot.version, slot.put.clone()))).collect()
 }
 
 /// Fails with the keys, not with megabytes of values.
