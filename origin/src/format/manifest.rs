@@ -2,22 +2,14 @@
 //! then. It is a list of references, a JSON line each; a long list is a tree, whose children are objects of
 //! their own and stay as they are when a newer manifest says the same (a fold never rewrites page references).
 
-use std::sync::Arc;
+mod list;
 
 use nearkv::Expiration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::format::{
-    BoundsByFirst, FORMAT, FormatError, ManifestRef, PART_BYTES, PageRef, SegmentRef, Sha, bounds, json,
-};
+use crate::format::{BoundsByFirst, FORMAT, FormatError, ManifestRef, PageRef, SegmentRef, json};
 
-/// References that stand in the top object itself. More go into a child, so that a fold, which rewrites the
-/// top after every few segments, costs little more than what it adds.
-const TOP_BYTES: usize = 16 * 1024;
-/// A child smaller than this is not kept when it would stand between rewritten ones.
-const SMALL_CHILD_BYTES: usize = PART_BYTES / 8;
-/// What a field beside the lines takes for its digest.
-const BESIDE_BYTES: usize = 65;
+pub use list::{Child, List, ManifestObject, Reference};
 
 /// The state at a checkpoint, and the log since then, older than what the root names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,57 +24,6 @@ pub struct Manifest {
     pub pages: List<PageRef>,
     /// The segments, oldest first, without gap; the first may begin before the checkpoint.
     pub segments: List<SegmentRef>,
-}
-
-/// A list of references: its front part in children, the rest in the top object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct List<T> {
-    children: Vec<Child<T>>,
-    top: Vec<T>,
-}
-
-impl<T> Default for List<T> {
-    fn default() -> Self {
-        Self { children: Vec::new(), top: Vec::new() }
-    }
-}
-
-/// An object of a long manifest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Child<T> {
-    /// Its name and digest.
-    pub reference: ManifestRef,
-    /// What it lists.
-    pub items: Arc<[T]>,
-}
-
-/// A child that has to be written, or the top.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ManifestObject {
-    /// The nonce in its name.
-    pub nonce: String,
-    /// Its lines.
-    pub lines: String,
-    /// The segments among its references: their bounds stand beside the lines.
-    pub segments: Vec<SegmentRef>,
-}
-
-/// What a list may hold.
-pub trait Reference: Clone + PartialEq + Serialize {
-    /// The reference, if it is one to a segment.
-    fn segment(&self) -> Option<&SegmentRef>;
-}
-
-impl Reference for PageRef {
-    fn segment(&self) -> Option<&SegmentRef> {
-        None
-    }
-}
-
-impl Reference for SegmentRef {
-    fn segment(&self) -> Option<&SegmentRef> {
-        Some(self)
-    }
 }
 
 /// What the lines of a top object say, before its children are read.
@@ -231,104 +172,6 @@ fn adopt<T: DeserializeOwned>(
         Ok(Child { reference, items: items?.into() })
     };
     references.into_iter().zip(lines).map(read).collect()
-}
-
-impl<T: Reference> List<T> {
-    /// All references in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
-        self.children.iter().flat_map(|child| child.items.iter()).chain(&self.top)
-    }
-
-    /// A list of these references, all of them in the top object.
-    #[must_use]
-    pub fn flat(top: Vec<T>) -> Self {
-        Self { children: Vec::new(), top }
-    }
-
-    /// The same list with all references in the top object: what is built upon it keeps none of the children.
-    #[must_use]
-    pub fn without_children(&self) -> Self {
-        Self::flat(self.iter().cloned().collect())
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.children.iter().map(|child| child.items.len()).sum::<usize>() + self.top.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// A list of these references that keeps the children of this one wherever they still say the same. New
-    /// children are put into `written`; `name` makes an object's name of a nonce, `mint` a nonce.
-    pub fn rebuilt(
-        &self,
-        items: Vec<T>,
-        mint: &mut dyn FnMut() -> String,
-        name: &dyn Fn(&str) -> String,
-        written: &mut Vec<ManifestObject>,
-    ) -> Self {
-        let mut list = Self::default();
-        let mut pending = Pending { items: Vec::new(), lines: String::new(), beside: 0 };
-        let mut flush = |pending: &mut Pending<T>, children: &mut Vec<Child<T>>| {
-            let Pending { items, lines, beside: _ } = std::mem::take(pending);
-            if items.is_empty() {
-                return;
-            }
-            let nonce = mint();
-            let reference = ManifestRef { manifest: name(&nonce), sha256: Sha::of(lines.as_bytes()) };
-            let segments = items.iter().filter_map(T::segment).cloned().collect();
-            children.push(Child { reference, items: items.into() });
-            written.push(ManifestObject { nonce, lines, segments });
-        };
-        let mut rest = items.as_slice();
-        while let Some(first) = rest.first() {
-            let kept =
-                self.children.iter().find(|child| !child.items.is_empty() && rest.starts_with(&child.items));
-            let between = !pending.items.is_empty() && pending.lines.len() < SMALL_CHILD_BYTES;
-            match kept {
-                Some(child) if !between => {
-                    flush(&mut pending, &mut list.children);
-                    rest = &rest[child.items.len()..];
-                    list.children.push(child.clone());
-                }
-                _ => {
-                    let line = to_line(first);
-                    let beside = first.segment().and_then(bounds::line_of).map_or(0, |line| line.len());
-                    let bytes = pending.lines.len() + pending.beside + line.len() + beside;
-                    if bytes > PART_BYTES - BESIDE_BYTES {
-                        flush(&mut pending, &mut list.children);
-                    }
-                    pending.beside += beside;
-                    pending.lines.push_str(&line);
-                    pending.items.push(first.clone());
-                    rest = &rest[1..];
-                }
-            }
-        }
-        if pending.lines.len() > TOP_BYTES {
-            flush(&mut pending, &mut list.children);
-        }
-        list.top = pending.items;
-        list
-    }
-}
-
-struct Pending<T> {
-    items: Vec<T>,
-    lines: String,
-    /// Bytes of the lines beside them.
-    beside: usize,
-}
-
-impl<T> Default for Pending<T> {
-    fn default() -> Self {
-        Self { items: Vec::new(), lines: String::new(), beside: 0 }
-    }
 }
 
 fn to_line(item: &impl Serialize) -> String {

@@ -38,7 +38,7 @@ pub(crate) enum LoadError {
         holds: Holds,
         /// What the store said.
         #[source]
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// The object is not there. Only damage if the newest root still reaches it: a reader that is behind may
     /// look for what has been collected.
@@ -91,7 +91,7 @@ pub(crate) enum Holds {
         /// The last.
         last: u64,
         /// Between which keys they are, where that is known.
-        keys: Option<KeyBounds>,
+        keys: Option<Box<KeyBounds>>,
     },
     /// The entries of a key range.
     Entries {
@@ -294,7 +294,7 @@ impl Loader {
         match self.get(&object).await {
             Ok(Some(found)) => Ok(found),
             Ok(None) => Err(LoadError::Missing { object, holds }),
-            Err(source) => Err(LoadError::Store { object, holds, source }),
+            Err(source) => Err(LoadError::Store { object, holds, source: Box::new(source) }),
         }
     }
 
@@ -321,7 +321,7 @@ impl Loader {
 }
 
 fn records_of(segment: &SegmentRef) -> Holds {
-    Holds::Records { first: segment.first, last: segment.last(), keys: segment.keys.clone() }
+    Holds::Records { first: segment.first, last: segment.last(), keys: segment.keys.clone().map(Box::new) }
 }
 
 #[cfg(test)]

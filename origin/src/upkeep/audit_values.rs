@@ -23,6 +23,9 @@ struct Found {
     bytes: Option<Bytes>,
 }
 
+/// What the bytes of a chunk are taken from.
+type Pick<'a> = &'a dyn Fn(usize, &Found) -> Option<Bytes>;
+
 impl Found {
     /// What the store has, if it may be right.
     fn kept(&self, length: usize) -> Option<&Bytes> {
@@ -105,7 +108,7 @@ impl Keeper {
     fn fill(&self, found: &mut [Found], chunks: &Chunks) -> bool {
         let cached = |found: &Found| self.space.context.chunks.get(&found.name);
         let stored = |index: usize, found: &Found| found.kept(length(chunks, index)).cloned();
-        let sources: [&dyn Fn(usize, &Found) -> Option<Bytes>; 3] =
+        let sources: [Pick<'_>; 3] =
             [&stored, &|index, found| stored(index, found).or_else(|| cached(found)), &|index, found| {
                 cached(found).or_else(|| stored(index, found))
             }];

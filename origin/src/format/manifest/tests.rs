@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use nearkv::Key;
 
-use super::*;
+use super::{list::TOP_BYTES, *};
+use crate::format::{PART_BYTES, Sha};
 
 fn page(n: usize) -> PageRef {
     let from = (n > 0).then(|| Key::new(&format!("key-{n:06}")).unwrap());
