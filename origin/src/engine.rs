@@ -19,6 +19,7 @@ use crate::{
     settings::{LOOKS_AT_ONCE, RESTART_PAUSE},
     state::context::Context,
     store::ObjectStore,
+    upkeep::census,
 };
 
 /// The origin: all entries of all configured KvNamespaces in memory, in key order, and their data in an object
@@ -61,7 +62,8 @@ impl Origin {
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let mut tasks = Tasks::default();
         let follow = root_watch::roots(&self.context, &*self);
-        tokio::pin!(follow);
+        let census = census::run(&self.context, &*self);
+        tokio::pin!(follow, census);
         loop {
             for (instance, pause) in std::mem::take(&mut *self.unstarted.lock()) {
                 tasks.start(instance, pause, &shutdown);
@@ -72,6 +74,7 @@ impl Origin {
                 () = self.start.notified() => {}
                 () = &mut follow => {}
                 Some(failed) = tasks.failed() => self.load_anew(&failed),
+                () = &mut census => {}
             }
         }
         while tasks.failed().await.is_some() {}
@@ -134,7 +137,7 @@ impl Origin {
             && let Some(instance) = instances.remove(namespace)
         {
             instance.close();
-            self.context.budget.forget(namespace);
+            self.context.deleted.notify_one();
             self.context.announce(namespace);
         }
     }

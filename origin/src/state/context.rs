@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nearkv::{Clock, Namespace, Random};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::{
     Settings,
@@ -34,6 +34,8 @@ pub(crate) struct Context {
     pub(crate) counters: Arc<Counters>,
     /// What all KvNamespaces together may take in the store.
     pub(crate) budget: Arc<Budget>,
+    /// A KvNamespace was deleted. For the census, which counts what is left of it.
+    pub(crate) deleted: Notify,
     /// Chunks of long values lately read.
     pub(crate) chunks: ChunkCache,
     store_clock: Arc<StoreClock>,
@@ -61,6 +63,7 @@ impl Context {
             pace,
             changes: broadcast::Sender::new(CHANGES_KEPT),
             budget: Arc::new(Budget::new(settings.budget_bytes, settings.budget_objects)),
+            deleted: Notify::new(),
             chunks: ChunkCache::new(CHUNK_CACHE_BYTES),
             maintainer: watch::Sender::new(false),
             clock: Arc::<StoreClock>::clone(&store_clock),

@@ -4,9 +4,12 @@
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
-use nearkv::{Expiration, Key, Prefix, UnixMillis};
+use nearkv::{Key, Prefix, UnixMillis};
 
-use crate::format::{Put, Record, StoredValue};
+use crate::{
+    format::{Put, Record, StoredValue},
+    state::expired::{Counts, Ending, Expired, Moment},
+};
 
 /// An entry with the version it was written at.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,10 +25,18 @@ impl Slot {
         (self.put.key.as_str().len() + metadata) as u64 + self.put.value.length()
     }
 
-    fn chunk_count(&self) -> u64 {
+    pub(crate) fn chunk_count(&self) -> u64 {
         match &self.put.value {
             StoredValue::Inline(_) => 0,
             StoredValue::Chunked(chunks) => u64::from(chunks.count),
+        }
+    }
+
+    /// Bytes in objects of their own.
+    pub(crate) fn chunk_bytes(&self) -> u64 {
+        match &self.put.value {
+            StoredValue::Inline(_) => 0,
+            StoredValue::Chunked(chunks) => chunks.size,
         }
     }
 
@@ -46,7 +57,8 @@ pub(crate) struct Usage {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
     map: OrdMap<Key, Arc<Slot>>,
-    ending: OrdSet<(Expiration, Key)>,
+    ending: Ending,
+    expired: Counts,
     declared: OrdSet<Key>,
     bytes: u64,
     chunks: u64,
@@ -92,8 +104,9 @@ impl Entries {
     fn count_in(&mut self, slot: &Slot) {
         self.bytes += slot.user_bytes();
         self.chunks += slot.chunk_count();
+        self.expired.count_in(slot);
         if let Some(expiration) = slot.put.expiration {
-            self.ending.insert((expiration, slot.put.key.clone()));
+            self.ending.insert((expiration, Some(slot.put.key.clone())));
         }
         if slot.put.declared {
             self.declared.insert(slot.put.key.clone());
@@ -103,10 +116,11 @@ impl Entries {
     fn count_out(&mut self, old: &Slot, new: Option<&Slot>) {
         self.bytes -= old.user_bytes();
         self.chunks -= old.chunk_count();
+        self.expired.count_out(old);
         if let Some(expiration) = old.put.expiration
             && new.is_none_or(|new| new.put.expiration != Some(expiration))
         {
-            self.ending.remove(&(expiration, old.put.key.clone()));
+            self.ending.remove(&(expiration, Some(old.put.key.clone())));
         }
         if old.put.declared && new.is_none_or(|new| !new.put.declared) {
             self.declared.remove(&old.put.key);
@@ -120,8 +134,9 @@ impl Entries {
             .ending
             .iter()
             .take_while(|(expiration, _)| expiration.0 <= ended)
-            .filter(|(_, key)| self.get(key).is_some_and(|slot| slot.version <= through))
-            .map(|(_, key)| key.clone())
+            .filter_map(|(_, key)| self.get(key.as_ref()?))
+            .filter(|slot| slot.version <= through)
+            .map(|slot| slot.put.key.clone())
             .collect();
         for key in &gone {
             self.remove(key);
@@ -130,15 +145,14 @@ impl Entries {
 
     /// What counts against a quota at `now`.
     pub(crate) fn usage(&self, now: UnixMillis) -> Usage {
-        let mut usage = Usage { keys: self.count(), bytes: self.bytes };
-        for (expiration, key) in &self.ending {
-            if !expiration.has_passed(now) {
-                break;
-            }
-            usage.keys -= 1;
-            usage.bytes -= self.get(key).map_or(0, |slot| slot.user_bytes());
-        }
-        usage
+        let ended = self.expired_by(Moment::Now, now.seconds());
+        Usage { keys: self.count() - ended.keys, bytes: self.bytes - ended.bytes }
+    }
+
+    /// What has ended by a second. It costs what has ended since the last time that the same was asked.
+    pub(crate) fn expired_by(&self, moment: Moment, second: u64) -> Expired {
+        let slot = |key: &Key| self.get(key).map(|slot| &**slot);
+        self.expired.at(moment, second, &self.ending, slot)
     }
 
     /// How many there are, those that have ended and are not yet swept out included.
@@ -193,6 +207,8 @@ impl Entries {
 
 #[cfg(test)]
 mod tests {
+    use nearkv::{Expiration, Random};
+
     use super::*;
     use crate::format::Chunks;
 
@@ -225,6 +241,62 @@ mod tests {
         assert!(entries.get(&key("a")).is_some(), "it is newer than the checkpoint");
         entries.drop_ended(1, 10);
         assert!(entries.get(&key("a")).is_none());
+    }
+
+    /// What a walk over all entries finds.
+    fn walked(entries: &Entries, second: u64) -> Expired {
+        let mut expired = Expired::default();
+        let has_ended =
+            |slot: &&Arc<Slot>| slot.put.expiration.is_some_and(|expiration| expiration.0 <= second);
+        entries.iter().filter(has_ended).for_each(|slot| expired.add(slot));
+        expired
+    }
+
+    #[test]
+    fn what_has_expired_is_counted_rightly_whatever_is_written_and_wherever_the_clock_goes() {
+        let random = Random::seeded(1);
+        let (mut entries, mut second) = (Entries::default(), 1000_u64);
+        for version in 1..3000 {
+            let name = format!("k{}", random.below(40));
+            match random.below(10) {
+                0 => entries.apply(version, Record::Delete(key(&name))),
+                1 => entries.apply(version, put(&name, None, false)),
+                2 => entries.drop_ended(random.below(version), second.saturating_sub(60)),
+                _ => entries.apply(version, put(&name, Some(second + random.below(100)), false)),
+            }
+            second = match random.below(20) {
+                0 => second.saturating_sub(random.below(300)),
+                1 => second + random.below(300),
+                _ => second + random.below(3),
+            };
+            // A snapshot is asked by itself, and the next state is made of it.
+            let snapshot = entries.clone();
+            assert_eq!(snapshot.expired_by(Moment::Now, second), walked(&snapshot, second));
+            let long_ago = second.saturating_sub(60);
+            if random.below(3) == 0 {
+                assert_eq!(entries.expired_by(Moment::Droppable, long_ago), walked(&entries, long_ago));
+            }
+            let usage = entries.usage(UnixMillis(second * 1000));
+            assert_eq!(usage.keys, entries.count() - walked(&entries, second).keys);
+        }
+    }
+
+    /// As many as 500 puts a second with a time to live of a minute leave behind, asked for at every commit: walked each
+    /// time, this would take minutes.
+    #[test]
+    fn counting_what_lives_does_not_walk_what_has_expired() {
+        let mut entries = Entries::default();
+        for second in 0..60 {
+            for n in 0..500 {
+                entries.apply(second + 1, put(&format!("{second}/{n}"), Some(second), false));
+            }
+        }
+        for moment in 0..60_000 {
+            entries.apply(100 + moment, put("again", Some(moment / 1000 + 1), false));
+            assert!(entries.usage(UnixMillis(moment)).keys > 0 || moment >= 59_000);
+            entries = entries.clone();
+        }
+        assert_eq!(entries.usage(UnixMillis(60_000)).keys, 0);
     }
 
     #[test]

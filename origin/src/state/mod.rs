@@ -3,6 +3,7 @@
 
 pub(crate) mod context;
 pub(crate) mod entries;
+pub(crate) mod expired;
 pub(crate) mod health;
 pub(crate) mod read;
 pub(crate) mod snapshot;

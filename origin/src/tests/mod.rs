@@ -7,6 +7,7 @@ mod damage;
 mod deleted;
 mod economy;
 mod failures;
+mod ending;
 mod invariants;
 mod ownership;
 mod proof;

@@ -12,7 +12,10 @@ use crate::{
     format::{Manifest, Root},
     limits::budget::Purpose,
     parts::{pages::PageEntry, writer::PartWriter},
-    state::snapshot::Snapshot,
+    state::{
+        expired::{Expired, Moment},
+        snapshot::Snapshot,
+    },
     store::ObjectName,
     upkeep::{AmendError, Host, View, keeper::Keeper, rounds::Upkeep},
 };
@@ -28,6 +31,10 @@ impl View for Snapshot {
 
     fn keys(&self) -> u64 {
         self.entries.count()
+    }
+
+    fn expired_by(&self, second: u64) -> Expired {
+        self.entries.expired_by(Moment::Droppable, second)
     }
 
     fn manifest(&self) -> Option<Arc<Manifest>> {

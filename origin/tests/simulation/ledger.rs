@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Entries that ended this long ago may be missing from what is stored, by the format's rule.
-const EXPIRED_KEPT_SECS: u64 = 600;
+const EXPIRED_KEPT_SECS: u64 = 60;
 
 /// Everything the store has shown.
 pub(crate) struct Ledger {
