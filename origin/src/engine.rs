@@ -16,6 +16,7 @@ use crate::{
         root_watch::{self, Followers},
     },
     instance::{Instance, Tasks},
+    limits::pacing::Pace,
     settings::{LOOKS_AT_ONCE, RESTART_PAUSE},
     state::context::Context,
     store::ObjectStore,
@@ -209,6 +210,13 @@ impl Origin {
     #[must_use]
     pub fn clock_skew_ms(&self) -> Option<i64> {
         self.context.clock_skew_ms()
+    }
+
+    /// What this process may send to the store: to be divided among the operators of an installation, and for whoever
+    /// writes to the same store beside the engine.
+    #[must_use]
+    pub fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.context.pace)
     }
 
     pub(crate) fn instance(&self, namespace: &Namespace) -> Option<Arc<Instance>> {

@@ -167,6 +167,27 @@ async fn garbage_goes_while_leadership_changes_more_often_than_a_grace_is_long()
     }
 }
 
+/// One leads until the checkpoint has made garbage. The other becomes the maintainer when the garbage is ripe, just after one
+/// of its rounds, and is not the maintainer any more before the next.
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_becomes_the_maintainer_deletes_at_once_what_it_has_seen_for_a_grace() {
+    let store = Simulated::new(47);
+    let begun = Instant::now();
+    let processes = [start(&store, 1).await, start(&store.client(), 2).await];
+    processes[0].origin.set_maintainer(true);
+    fill_with_large_values(&processes[0]).await;
+    sleep(Duration::from_secs(100)).await;
+    processes[0].origin.set_maintainer(false);
+    tokio::time::sleep_until(begun + Duration::from_secs(13 * 60 + 10)).await;
+    assert!(stored(&store, &settings()).bytes > 20 * MIB as u64);
+    processes[1].origin.set_maintainer(true);
+    sleep(Duration::from_secs(20)).await;
+    assert!(stored(&store, &settings()).bytes < MIB as u64);
+    for process in processes {
+        process.stop().await;
+    }
+}
+
 /// What the store holds of a KvNamespace.
 fn stored(store: &Simulated, namespace: &Namespace) -> Usage {
     let objects = store.world().objects();

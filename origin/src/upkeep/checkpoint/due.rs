@@ -43,12 +43,7 @@ impl Held {
 
 /// Whether the log has outgrown the pages, or enough could be freed, by less where there is less `room`.
 #[must_use]
-pub(crate) fn is_due(
-    root: &Root,
-    manifest: &Manifest,
-    held: &Held,
-    room: Room,
-) -> bool {
+pub(crate) fn is_due(root: &Root, manifest: &Manifest, held: &Held, room: Room) -> bool {
     let Sizes { log, pages, .. } = Sizes::of(root, manifest);
     let deleted = pages.saturating_sub(of_entries(manifest, pages, held.staying()));
     let gone = deleted + held.expired.chunk_bytes;
@@ -123,14 +118,8 @@ mod tests {
         };
         manifest.pages =
             manifest.pages.rebuilt(vec![page], &mut String::new, &str::to_owned, &mut Vec::new());
-        assert!(
-            is_due(&root, &manifest, &held(4), Room::Short),
-            "more than the pages, and little room"
-        );
-        assert!(
-            !is_due(&root, &manifest, &held(4), Room::Ample),
-            "less than twice the pages, and room"
-        );
+        assert!(is_due(&root, &manifest, &held(4), Room::Short), "more than the pages, and little room");
+        assert!(!is_due(&root, &manifest, &held(4), Room::Ample), "less than twice the pages, and room");
         root.segments.extend([segment(3), segment(4)]);
         assert!(is_due(&root, &manifest, &held(4), Room::Ample), "more than twice the pages");
     }
