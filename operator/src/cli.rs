@@ -58,9 +58,6 @@ pub struct RunArgs {
     /// What is sent to the API server in the long run, in bytes per second; 0 is without a limit.
     #[arg(long, env = "NEARKV_PACE_BYTES_PER_SECOND", default_value = "1Mi", value_name = "BYTES")]
     pub pace_bytes_per_second: ByteSize,
-    /// Writes to the API server in the long run, per second; 0 is without a limit.
-    #[arg(long, env = "NEARKV_PACE_WRITES_PER_SECOND", default_value_t = 100, value_name = "WRITES")]
-    pub pace_writes_per_second: u32,
     /// The most bytes that the data of all KvNamespaces may have in the API server, garbage included; upkeep and deletions may
     /// take twice as much for a while.
     #[arg(long, env = "NEARKV_BUDGET_BYTES", default_value = "256Mi", value_name = "BYTES")]

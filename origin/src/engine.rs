@@ -16,9 +16,11 @@ use crate::{
         root_watch::{self, Followers},
     },
     instance::{Instance, Tasks},
+    limits::pacing::Pace,
     settings::{LOOKS_AT_ONCE, RESTART_PAUSE},
     state::context::Context,
     store::ObjectStore,
+    upkeep::census,
 };
 
 /// The origin: all entries of all configured KvNamespaces in memory, in key order, and their data in an object
@@ -62,7 +64,8 @@ impl Origin {
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let mut tasks = Tasks::default();
         let follow = root_watch::roots(&self.context, &*self);
-        tokio::pin!(follow);
+        let census = census::run(&self.context, &*self);
+        tokio::pin!(follow, census);
         loop {
             for (instance, pause) in std::mem::take(&mut *self.unstarted.lock()) {
                 tasks.start(instance, pause, &shutdown);
@@ -73,6 +76,7 @@ impl Origin {
                 () = self.start.notified() => {}
                 () = &mut follow => {}
                 Some(failed) = tasks.failed() => self.load_anew(&failed),
+                () = &mut census => {}
             }
         }
         while tasks.failed().await.is_some() {}
@@ -135,7 +139,7 @@ impl Origin {
             && let Some(instance) = instances.remove(namespace)
         {
             instance.close();
-            self.context.budget.forget(namespace);
+            self.context.deleted.notify_one();
             self.context.announce(namespace);
         }
     }
@@ -210,6 +214,13 @@ impl Origin {
     #[must_use]
     pub fn clock_skew_ms(&self) -> Option<i64> {
         self.context.clock_skew_ms()
+    }
+
+    /// What this process may send to the store: to be divided among the operators of an installation, and for whoever
+    /// writes to the same store beside the engine.
+    #[must_use]
+    pub fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.context.pace)
     }
 
     pub(crate) fn instance(&self, namespace: &Namespace) -> Option<Arc<Instance>> {

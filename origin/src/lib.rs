@@ -47,5 +47,5 @@ pub use config::{
 };
 pub use engine::Origin;
 pub use limits::budget::{BUDGET_BYTES, BUDGET_OBJECTS};
-pub use limits::pacing::PacingSettings;
+pub use limits::pacing::{Pace, PacingSettings};
 pub use settings::Settings;

@@ -19,7 +19,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Flags of an operator that sends to the API server what it can: its own, which nobody else needs.
-pub const UNPACED: [&str; 2] = ["--pace-bytes-per-second=0", "--pace-writes-per-second=0"];
+pub const UNPACED: [&str; 1] = ["--pace-bytes-per-second=0"];
 
 /// A process with a data listener and an admin listener.
 #[derive(Debug)]

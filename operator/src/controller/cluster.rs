@@ -1,6 +1,6 @@
 //! The cluster's side of the controller: ConfigMaps read by name, status written by server-side apply, Events.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -9,6 +9,7 @@ use kube::{
     api::{Patch, PatchParams},
     runtime::events::{Event as KubeEvent, EventType, Recorder, Reporter},
 };
+use nearkv_origin::Pace;
 use serde_json::json;
 use tokio::time::{error::Elapsed, timeout};
 
@@ -41,6 +42,8 @@ async fn limited<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T,
 pub struct Cluster {
     client: Client,
     reporter: Reporter,
+    /// What is sent to the API server, data and statuses together.
+    pace: Arc<Pace>,
 }
 
 /// The status could not be written.
@@ -61,11 +64,11 @@ impl StatusError {
 }
 
 impl Cluster {
-    /// `identity` stands in Events as the reporting instance.
+    /// `identity` stands in Events as the reporting instance; `pace` bounds what the whole process sends.
     #[must_use]
-    pub fn new(client: Client, identity: &str) -> Self {
+    pub fn new(client: Client, identity: &str, pace: Arc<Pace>) -> Self {
         let reporter = Reporter { controller: CONTROLLER.into(), instance: Some(identity.to_owned()) };
-        Self { client, reporter }
+        Self { client, reporter, pace }
     }
 
     /// The object as it is now.
@@ -92,6 +95,9 @@ impl Cluster {
             "metadata": { "name": object.name_any(), "uid": object.metadata.uid },
             "status": status,
         });
+        // etcd gets a revision of the whole object, whose declared entries may be much larger than its status.
+        let sizes = [serde_json::to_vec(object), serde_json::to_vec(status)];
+        self.pace.spend(sizes.iter().flatten().map(|json| json.len() as u64).sum());
         let parameters = PatchParams::apply(CONTROLLER).force();
         let (api, name, patch) = (self.api(object), object.name_any(), Patch::Apply(apply));
         let written = limited(api.patch_status(&name, &parameters, &patch)).await;

@@ -107,7 +107,7 @@ pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
         reconciling.add(following);
         let controller = Controller {
             client: client.clone(),
-            cluster: controller::Cluster::new(client.clone(), &lease.identity),
+            cluster: controller::Cluster::new(client.clone(), &lease.identity, origin.pace()),
             origin: Arc::clone(&origin),
             binder: Arc::clone(&binder),
             follower: follower.clone(),
@@ -200,20 +200,13 @@ async fn maintain(origin: Arc<Origin>, mut leading: watch::Receiver<bool>, shutd
 }
 
 fn settings(args: &RunArgs) -> Settings {
-    let RunArgs { garbage_grace, pace_bytes_per_second, pace_writes_per_second, budget_bytes, .. } = args;
-    let defaults = PacingSettings::default();
-    let unlimited = |rate: u64| if rate == 0 { u64::from(u32::MAX) * u64::from(u32::MAX) } else { rate };
-    let (bytes, writes) = (pace_bytes_per_second.0, u64::from(*pace_writes_per_second));
+    let RunArgs { garbage_grace, pace_bytes_per_second, budget_bytes, .. } = args;
+    let rate = pace_bytes_per_second.0;
     Settings {
         grace: *garbage_grace,
         budget_bytes: budget_bytes.0,
         budget_objects: args.budget_objects,
-        pacing: (bytes > 0 || writes > 0).then(|| PacingSettings {
-            bytes_per_second: unlimited(bytes),
-            bytes_burst: defaults.bytes_burst,
-            writes_per_second: unlimited(writes),
-            writes_burst: defaults.writes_burst,
-        }),
+        pacing: (rate > 0).then(|| PacingSettings { bytes_per_second: rate, ..PacingSettings::default() }),
         ..Settings::default()
     }
 }

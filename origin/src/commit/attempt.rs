@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
-use nearkv::Clock;
+use nearkv::{Clock, Reason};
+use tokio::time::sleep;
 
 use crate::{
-    commit::{draft_root::Created, presealed::Sealed},
+    commit::{batch::Batch, committer::Committer, draft_root::Created, presealed::Sealed},
     format::SegmentRef,
     parts::age::Age,
+    settings::{CONFLICT_PAUSE, CONFLICT_PAUSE_MOST},
 };
 
 /// The attempts of one batch so far.
@@ -38,5 +40,29 @@ impl Attempt {
     /// Whether something that was created is too old to be named by a root (invariant 6).
     pub(crate) fn is_aged(&self, clock: &dyn Clock, most: Duration) -> bool {
         self.age.is_some_and(|age| age.elapsed(clock) >= most)
+    }
+}
+
+impl Committer {
+    /// After a lost swap: the newest root, before the next attempt. The first time at once, because the winner
+    /// leaves a gap just now; then after a jittered pause that grows.
+    pub(crate) async fn catch_up(&self, batch: &mut Batch, attempt: &mut Attempt) {
+        batch.answering(|| self.late(), self.newest(attempt)).await;
+    }
+
+    async fn newest(&self, attempt: &mut Attempt) {
+        if attempt.lost > 0 {
+            let longest = (CONFLICT_PAUSE * (1 << attempt.lost.min(6))).min(CONFLICT_PAUSE_MOST);
+            sleep(self.space.context.random.jitter(longest)).await;
+        }
+        attempt.lost += 1;
+        let mut pause = CONFLICT_PAUSE;
+        while let Err(error) = self.follower.refresh().await {
+            if error.reason() == Reason::NamespaceDamaged {
+                return;
+            }
+            sleep(pause + self.space.context.random.jitter(pause)).await;
+            pause = (pause * 2).min(Duration::from_millis(500));
+        }
     }
 }

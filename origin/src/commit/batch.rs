@@ -1,9 +1,9 @@
 //! The asks of one commit, until each has its answer.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use nearkv::{Clock, Error, Reason, telemetry::SPANS};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tracing::Span;
 
 use crate::{
@@ -43,9 +43,27 @@ impl Batch {
         self.requests.is_empty()
     }
 
-    /// Whether nobody waits for an answer any more.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.requests.iter().all(Request::is_answered)
+    /// How many requests have no answer yet.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.requests.iter().filter(|request| !request.is_answered()).count()
+    }
+
+    /// Waits for `done`, and meanwhile answers everybody whose deadline passes with `late`. `None` once nobody waits any more.
+    pub(crate) async fn answering<T>(
+        &mut self,
+        late: impl Fn() -> Error,
+        done: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut done = pin!(done);
+        loop {
+            let waiting = self.requests.iter().filter(|request| !request.is_answered());
+            let next = waiting.map(|request| request.deadline).min()?;
+            tokio::select! {
+                biased;
+                done = &mut done => return Some(done),
+                () = sleep_until(next) => self.answer_late(Instant::now(), &late()),
+            }
+        }
     }
 
     /// Answers what is past its deadline, and keeps it: it may be in flight.

@@ -10,7 +10,10 @@ use std::{
 };
 
 use nearkv::{Error, Reason};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 use tracing::Span;
 
 use crate::{
@@ -20,6 +23,8 @@ use crate::{
         request::{Operation, Request, Verdict},
     },
     follow::follower::Follower,
+    format::root_name,
+    limits::pacing::{ENVELOPE_BYTES, whose},
     parts::age::Age,
     settings::BULK_BYTES_PER_SECOND,
     state::space::Space,
@@ -34,6 +39,10 @@ pub(crate) struct Committer {
     /// anew, while batches of this one may still be in flight, so the process has no name of its own.
     pub(crate) writer: String,
     batches: AtomicU64,
+    /// This committer among those that wait for the pace.
+    pub(crate) who: Arc<str>,
+    /// Bytes that the last commit sent: what the next one is reckoned to send.
+    pub(crate) reckoned: AtomicU64,
 }
 
 impl Committer {
@@ -42,6 +51,8 @@ impl Committer {
             queue: Queue::new(&space.context.settings),
             writer: space.context.random.hex128(),
             batches: AtomicU64::new(0),
+            who: whose(&root_name(&space.namespace)),
+            reckoned: AtomicU64::new(ENVELOPE_BYTES),
             space,
             follower,
         })
@@ -56,12 +67,13 @@ impl Committer {
         self.batches.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Queues a request and waits for its verdict. A caller that goes away meanwhile does not stop the request.
+    /// Queues a request and waits for its verdict, in the queue at most until its deadline. A caller that goes away meanwhile
+    /// does not stop the request.
     pub(crate) async fn submit(&self, operation: Operation, objects: Option<Age>) -> Result<Verdict, Error> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, mut answer) = oneshot::channel();
         let deadline = Instant::now() + self.patience(operation.weight() as u64);
         let request = Request { operation, deadline, objects, span: Span::current(), reply: Some(reply) };
-        self.queue.push(request).map_err(|refusal| match refusal {
+        let number = self.queue.push(request).map_err(|refusal| match refusal {
             NotTaken::Full => Error::new(
                 Reason::Throttled,
                 format!("Too many writes to KvNamespace {} are waiting", self.space.namespace),
@@ -69,7 +81,13 @@ impl Committer {
             .with_retry_after(self.space.context.pace.delay().max(Duration::from_secs(1))),
             NotTaken::Closed(refusal) => refusal,
         })?;
-        answer.await.unwrap_or_else(|_| {
+        let answered = match timeout_at(deadline, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_) if self.queue.withdraw(number) => return Err(self.late()),
+            // It is being committed, and the commit answers by the deadline what is known by then.
+            Err(_) => answer.await,
+        };
+        answered.unwrap_or_else(|_| {
             Err(Error::new(
                 Reason::OutcomeUnknown,
                 "The write was given up by a shutdown; it may have happened",
@@ -77,8 +95,26 @@ impl Committer {
         })
     }
 
+    /// The answer of a write that has not been sent by its deadline.
+    pub(crate) fn late(&self) -> Error {
+        match self.space.context.pace.delay() {
+            Duration::ZERO => Error::new(
+                Reason::Unavailable,
+                "The write could not be committed in time; nothing was written",
+            )
+            .with_retry_after(Duration::from_secs(1)),
+            delay => held_back(delay),
+        }
+    }
+
     /// How long a write of this many bytes may take: a large bulk has more time than a single write.
     pub(crate) fn patience(&self, bytes: u64) -> Duration {
         self.space.context.settings.write_deadline + Duration::from_secs(bytes / BULK_BYTES_PER_SECOND as u64)
     }
+}
+
+/// The answer of a write for which the pace leaves no time.
+pub(crate) fn held_back(delay: Duration) -> Error {
+    let text = "More is written than may be sent to the store, and the write would wait too long; nothing was written";
+    Error::new(Reason::Throttled, text).with_retry_after(delay.max(Duration::from_secs(1)))
 }

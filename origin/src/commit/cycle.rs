@@ -1,7 +1,10 @@
 //! The committer: takes what has queued up, judges it against the newest root, creates what the next root names,
 //! and swaps the root on condition that it is still the one that was judged (design §6 invariants 1 to 6).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use nearkv::{Error, Reason};
 use tokio::time::{Instant, sleep};
@@ -22,12 +25,15 @@ use crate::{
         request::Verdict,
     },
     format::Drafter,
-    limits::budget::Purpose,
+    limits::{
+        budget::Purpose,
+        pacing::{ENVELOPE_BYTES, Turn},
+    },
     parts::{
         age::Age,
         writer::{MakeError, PartWriter},
     },
-    settings::{CONFLICT_PAUSE, CONFLICT_PAUSE_MOST},
+    settings::CONFLICT_PAUSE_MOST,
     state::{health::damaged_range, snapshot::Snapshot},
     store::{Meta, StoreError},
 };
@@ -35,7 +41,7 @@ use crate::{
 impl Committer {
     /// Commits what is asked for until `end`, which is that of the space or of the program; then refuses what waits.
     pub(crate) async fn run(&self, end: &CancellationToken) {
-        let (mut pace, mut presealed) = (Gatherer::default(), None);
+        let (mut gatherer, mut presealed) = (Gatherer::default(), None);
         loop {
             tokio::select! {
                 biased;
@@ -43,16 +49,17 @@ impl Committer {
                 () = self.queue.arrival() => {}
             }
             while self.queue.len() > 0 && !end.is_cancelled() {
-                pace.gather(&self.queue).await;
+                gatherer.gather(&self.queue, self.space.context.pace.gathering()).await;
+                let Some(turn) = self.turn(end).await else { continue };
                 let mut batch = Batch::new(self.queue.take());
-                let (started, busy) = (Instant::now(), pace.is_busy());
+                let (started, busy) = (Instant::now(), gatherer.is_busy());
                 let span = batch.span();
-                let contended = self.commit(&mut batch, &mut presealed, busy).instrument(span).await;
+                let contended = self.commit(&mut batch, &mut presealed, busy, turn).instrument(span).await;
                 let took = started.elapsed();
-                pace.committed(took, batch.writers());
+                gatherer.committed(took, batch.writers());
                 self.space.context.counters.commits.observe(took);
                 if contended {
-                    pace.leave_a_gap(&self.space.context.random).await;
+                    gatherer.leave_a_gap(&self.space.context.random).await;
                 }
             }
         }
@@ -65,7 +72,13 @@ impl Committer {
     }
 
     /// Commits a batch, or answers why not; whether another replica was seen to write.
-    async fn commit(&self, batch: &mut Batch, presealed: &mut Option<Presealed>, busy: bool) -> bool {
+    async fn commit(
+        &self,
+        batch: &mut Batch,
+        presealed: &mut Option<Presealed>,
+        busy: bool,
+        mut turn: Turn<'_>,
+    ) -> bool {
         // Later than that somebody may have deleted it by hand, and no audit would have noticed.
         if !busy {
             *presealed = None;
@@ -73,7 +86,13 @@ impl Committer {
         let mut attempt = Attempt::beginning(Presealed::take(presealed).await);
         let mut contended = false;
         loop {
-            batch.answer_late(Instant::now(), &too_late());
+            if !turn.is_open() {
+                turn = self.place();
+                if batch.answering(|| self.late(), turn.come()).await.is_none() {
+                    return contended;
+                }
+            }
+            batch.answer_late(self.last_moment(), &self.late());
             batch.drop_answered();
             batch.refuse_aged(&*self.space.context.clock, self.space.context.settings.grace / 2);
             if batch.is_empty() {
@@ -93,7 +112,7 @@ impl Committer {
                 // Who writes alongside others may lose the next swap, and with it the use of what is set aside;
                 // who writes now and then has no need of it before it has aged.
                 let presealed = (busy && !contended).then_some(&mut *presealed);
-                self.write(batch, &base, judged, &mut attempt, presealed).await
+                self.write(batch, &base, judged, &mut attempt, &mut turn, presealed).await
             } else {
                 self.confirm(batch, &base, judged).await
             };
@@ -105,14 +124,19 @@ impl Committer {
                     self.space.tally.count_conflict(&self.space.context.counters);
                     self.catch_up(batch, &mut attempt).await;
                 }
-                Step::Wait(pause) => sleep(pause.min(batch.time_left(Instant::now()))).await,
+                Step::Wait(pause) => {
+                    batch.answering(|| self.late(), sleep(pause)).await;
+                }
             }
         }
     }
 
     /// Nothing is to be written, so only a fresh read can prove that the root judged against is the newest.
     async fn confirm(&self, batch: &mut Batch, base: &Arc<Snapshot>, judged: Judged) -> Step {
-        match self.follower.refresh().await {
+        let Some(newest) = batch.answering(|| self.late(), self.follower.refresh()).await else {
+            return Step::Done;
+        };
+        match newest {
             Ok(now) if now.token == base.token => {
                 batch.deliver(judged.verdicts, self.queue.len());
                 Step::Done
@@ -129,6 +153,7 @@ impl Committer {
         base: &Arc<Snapshot>,
         judged: Judged,
         attempt: &mut Attempt,
+        turn: &mut Turn<'_>,
         presealed: Option<&mut Option<Presealed>>,
     ) -> Step {
         let most = self.space.context.settings.grace / 2;
@@ -155,7 +180,11 @@ impl Committer {
         let drafts = std::mem::take(&mut next.drafts);
         if !drafts.is_empty() {
             attempt.age.get_or_insert_with(|| Age::start(&*self.space.context.clock));
-            match part_writer.create(drafts).await {
+            let waiting = batch.unanswered();
+            let Some(created) = self.create(batch, turn, &part_writer, drafts).await else {
+                return Step::Done;
+            };
+            match created {
                 Ok(()) => {}
                 // Deletions and upkeep must not share the lot of the puts that they are committed with.
                 Err(error @ MakeError::Budget(_)) if part_writer.purpose == Purpose::Write => {
@@ -168,15 +197,21 @@ impl Committer {
                 }
             }
             attempt.remember(&next.segments);
-            if attempt.is_aged(&*self.space.context.clock, most) {
+            batch.refuse_aged(&*self.space.context.clock, most);
+            // Who was told meanwhile that nothing was written must not be in the swap.
+            if attempt.is_aged(&*self.space.context.clock, most) || batch.unanswered() < waiting {
                 return Step::Again;
             }
         }
+        turn.spend(next.content.size() + ENVELOPE_BYTES);
+        self.reckoned.store(turn.sent(), Ordering::Relaxed);
         let drafter = Drafter { namespace: self.space.namespace.clone(), owner: judged.owner.clone() };
         let draft = drafter.root(next.content.clone());
         let sent = (Instant::now(), Age::start(&*self.space.context.clock));
         let underway = self.follower.own_swaps.sent(next.content.clone());
-        match self.space.context.store.replace(&draft, &base.token).await {
+        let swap = self.space.context.commit_store.replace(&draft, &base.token);
+        let Some(swapped) = batch.answering(outcome::unknown, swap).await else { return Step::Done };
+        match swapped {
             Ok(meta) => {
                 if let Some(free @ None) = presealed {
                     *free = Presealed::start(part_writer, &next, &*self.space.context.clock);
@@ -211,18 +246,21 @@ impl Committer {
                 tracing::warn!(namespace = %self.space.namespace, %error, batch = signature.batch, "the outcome of a commit is unknown");
                 let swap =
                     Swap { draft: &draft, base, root: &next.root, batch: signature.batch, sent: sent.1 };
-                match self.resolve(batch, &swap).await {
-                    Outcome::Committed(Some(meta)) => {
+                match batch.answering(outcome::unknown, self.resolve(&swap)).await {
+                    Some(Outcome::Committed(Some(meta))) => {
                         self.applied(base, next, judged.entries.clone(), &meta, sent.0);
                         self.acknowledge(batch, judged.verdicts);
                         Step::Done
                     }
-                    Outcome::Committed(None) => {
+                    Some(Outcome::Committed(None)) => {
                         self.acknowledge(batch, judged.verdicts);
                         Step::Done
                     }
-                    Outcome::NotCommitted => Step::Lost,
-                    Outcome::Unknown => Step::Done,
+                    Some(Outcome::NotCommitted) => Step::Lost,
+                    Some(Outcome::Unknown) | None => {
+                        batch.refuse(&outcome::unknown());
+                        Step::Done
+                    }
                 }
             }
         }
@@ -266,24 +304,6 @@ impl Committer {
         }
     }
 
-    /// After a lost swap: the newest root, before the next attempt. The first time at once, because the winner
-    /// leaves a gap just now; then after a jittered pause that grows.
-    async fn catch_up(&self, batch: &mut Batch, attempt: &mut Attempt) {
-        if attempt.lost > 0 {
-            let longest = (CONFLICT_PAUSE * (1 << attempt.lost.min(6))).min(CONFLICT_PAUSE_MOST);
-            sleep(self.space.context.random.jitter(longest)).await;
-        }
-        attempt.lost += 1;
-        let mut pause = CONFLICT_PAUSE;
-        while let Err(error) = self.follower.refresh().await {
-            if error.reason() == Reason::NamespaceDamaged || batch.time_left(Instant::now()).is_zero() {
-                return;
-            }
-            sleep(pause + self.space.context.random.jitter(pause)).await;
-            pause = (pause * 2).min(Duration::from_millis(500));
-        }
-    }
-
     /// Whether somebody else has committed since this one did.
     fn others_wrote(&self, base: &Snapshot) -> bool {
         let own = base.root.writers.get(&self.writer).map_or(0, |writer| writer.version);
@@ -301,11 +321,6 @@ enum Step {
     Lost,
     /// The store asks for patience.
     Wait(Duration),
-}
-
-fn too_late() -> Error {
-    Error::new(Reason::Unavailable, "The write could not be committed in time; nothing was written")
-        .with_retry_after(Duration::from_secs(1))
 }
 
 fn throttled(pause: Duration) -> Error {

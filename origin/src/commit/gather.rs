@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use nearkv::Random;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::{
     commit::queue::Queue,
@@ -25,10 +25,19 @@ struct Last {
 }
 
 impl Gatherer {
-    /// Called when the first write has come: waits until all are there who wrote when the last commit ended, for a
-    /// fraction of the time that it took. Nobody waits who writes alone, or comes when there was a pause as long as that
-    /// commit: the others have stopped.
-    pub(crate) async fn gather(&self, queue: &Queue) {
+    /// Called when the first write has come: waits until all are there who wrote when the last commit ended, and at least for
+    /// as long as the pace wants a commit to gather.
+    pub(crate) async fn gather(&self, queue: &Queue, least: Duration) {
+        let arrived = Instant::now();
+        self.gather_writers(queue).await;
+        if !least.is_zero() && !queue.fills_a_commit() {
+            sleep_until(arrived + least).await;
+        }
+    }
+
+    /// Waits for a fraction of the time that the last commit took. Nobody waits who writes alone, or comes when there was a
+    /// pause as long as that commit: the others have stopped.
+    async fn gather_writers(&self, queue: &Queue) {
         let Some(Last { ended, took, writers }) = &self.last else { return };
         if ended.elapsed() >= *took {
             return;

@@ -2,10 +2,9 @@
 //! the same swap sent again, which can succeed only if neither it nor any other has been committed.
 
 use nearkv::{Error, Reason};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::{
-    commit::batch::Batch,
     commit::committer::Committer,
     follow::recognise::{self, Kind},
     format::{Root, root_name},
@@ -32,7 +31,7 @@ pub(crate) enum Outcome {
     Committed(Option<Meta>),
     /// It was not, and never will be: its token is gone.
     NotCommitted,
-    /// It cannot be told. Everybody has been answered so.
+    /// It cannot be told.
     Unknown,
 }
 
@@ -48,8 +47,8 @@ enum Look {
 }
 
 impl Committer {
-    /// Finds out, for as long as somebody waits for it.
-    pub(crate) async fn resolve(&self, batch: &mut Batch, swap: &Swap<'_>) -> Outcome {
+    /// Finds out, however long it takes: the caller gives up once nobody waits for it.
+    pub(crate) async fn resolve(&self, swap: &Swap<'_>) -> Outcome {
         let mut pause = UNKNOWN_PAUSE;
         loop {
             let look = match self.space.context.store.get(&root_name(&self.space.namespace)).await {
@@ -60,7 +59,9 @@ impl Committer {
             match look {
                 Look::Settled(outcome) => return outcome,
                 Look::Pending => {
-                    if let Ok(meta) = self.space.context.store.replace(swap.draft, &swap.base.token).await {
+                    self.space.context.pace.spend(swap.draft.content.size());
+                    let again = self.space.context.commit_store.replace(swap.draft, &swap.base.token);
+                    if let Ok(meta) = again.await {
                         return Outcome::Committed(Some(meta));
                     }
                 }
@@ -70,14 +71,9 @@ impl Committer {
                     }
                 }
                 Look::Lost => {
-                    batch.refuse(&unknown());
                     self.follower.inbox.request_check();
                     return Outcome::Unknown;
                 }
-            }
-            batch.answer_late(Instant::now(), &unknown());
-            if batch.is_answered() {
-                return Outcome::Unknown;
             }
             sleep(pause + self.space.context.random.jitter(pause)).await;
             pause = (pause * 2).min(UNKNOWN_PAUSE_MOST);

@@ -14,9 +14,10 @@ use crate::{
     },
 };
 
-/// Encoded root from which on its inline records are set aside: what is typical (design §6). Every commit writes
-/// the root again, so a larger one costs more than a segment now and then.
-const ASIDE_ROOT_BYTES: u64 = 4 * 1024;
+/// Inline records from which on they are set aside. Every commit writes the root again, so more of them cost more than a
+/// segment now and then. But each segment is an object until a fold has joined it with others and the grace has passed: 200
+/// puts a second of 288 bytes make ten of them a second.
+const ASIDE_BYTES: u64 = 8 * 1024;
 /// And how many batches like the last one they must be: a segment for each batch would be folded and collected again
 /// for more processor time than the wait for it is worth.
 const ASIDE_BATCHES: u64 = 4;
@@ -38,14 +39,19 @@ impl Presealed {
     /// Starts to write the records of a root that has just been swapped in, if there are enough of them.
     pub(crate) fn start(part_writer: PartWriter, committed: &DraftRoot, clock: &dyn Clock) -> Option<Self> {
         let DraftRoot { root, content, added, .. } = committed;
-        let enough = ASIDE_ROOT_BYTES.max(ASIDE_BATCHES * *added);
-        if root.records.is_empty() || content.size() < enough {
+        let enough = ASIDE_BYTES.max(ASIDE_BATCHES * *added);
+        // The references to segments, which stay in the root, are no reason.
+        if content.size() < enough {
+            return None;
+        }
+        let lines = lines(root);
+        if (lines.len() as u64) < enough {
             return None;
         }
         let born = Age::start(clock);
         let (records, keys) =
             (root.records.len() as u64, KeyBounds::of(root.records.iter().map(Record::key)));
-        let (segment, draft) = part_writer.segment(root.first_inline(), records, lines(root), keys);
+        let (segment, draft) = part_writer.segment(root.first_inline(), records, lines, keys);
         let making = tokio::spawn(async move { part_writer.create(vec![draft]).await });
         Some(Self { segment, born, making: AbortOnDropHandle::new(making) })
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use nearkv::Error;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     commit::request::Request,
@@ -21,7 +21,9 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct State {
-    requests: VecDeque<Request>,
+    /// With their numbers, which grow.
+    requests: VecDeque<(u64, Request)>,
+    numbers: u64,
     bytes: usize,
     /// What everybody is told who comes after the end.
     closed: Option<Error>,
@@ -46,8 +48,8 @@ impl Queue {
         }
     }
 
-    /// Appends an ask. A single one is taken however large it is, if nothing else waits.
-    pub(crate) fn push(&self, request: Request) -> Result<(), NotTaken> {
+    /// Appends an ask, and answers its number. A single one is taken however large it is, if nothing else waits.
+    pub(crate) fn push(&self, request: Request) -> Result<u64, NotTaken> {
         let mut state = self.state.lock();
         if let Some(refusal) = &state.closed {
             return Err(NotTaken::Closed(refusal.clone()));
@@ -58,10 +60,38 @@ impl Queue {
             return Err(NotTaken::Full);
         }
         state.bytes += weight;
-        state.requests.push_back(request);
+        state.numbers += 1;
+        let number = state.numbers;
+        state.requests.push_back((number, request));
         drop(state);
         self.arrived.notify_one();
-        Ok(())
+        Ok(number)
+    }
+
+    /// Takes an ask back; `false` if it is in a commit already.
+    pub(crate) fn withdraw(&self, number: u64) -> bool {
+        let mut state = self.state.lock();
+        let Ok(at) = state.requests.binary_search_by_key(&number, |(number, _)| *number) else {
+            return false;
+        };
+        let withdrawn = state.requests.remove(at);
+        state.bytes -= withdrawn.map_or(0, |(_, request)| request.weight());
+        true
+    }
+
+    /// Answers those whose deadline is before `moment`, and lets go of them.
+    pub(crate) fn refuse_until(&self, moment: Instant, error: &Error) {
+        let mut state = self.state.lock();
+        let mut refused = 0;
+        state.requests.retain_mut(|(_, request)| {
+            let stays = request.deadline >= moment;
+            if !stays {
+                refused += request.weight();
+                request.answer(Err(error.clone()));
+            }
+            stays
+        });
+        state.bytes -= refused;
     }
 
     /// How many asks wait.
@@ -84,13 +114,13 @@ impl Queue {
     pub(crate) fn take(&self) -> Vec<Request> {
         let mut state = self.state.lock();
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        while let Some(request) = state.requests.front() {
+        while let Some((_, request)) = state.requests.front() {
             let weight = request.weight();
             if !batch.is_empty() && (batch.len() >= BATCH_WRITES || bytes + weight > BATCH_BYTES) {
                 break;
             }
             bytes += weight;
-            batch.extend(state.requests.pop_front());
+            batch.extend(state.requests.pop_front().map(|(_, request)| request));
         }
         state.bytes -= bytes;
         batch
@@ -101,6 +131,6 @@ impl Queue {
         let mut state = self.state.lock();
         state.closed.get_or_insert_with(|| refusal.clone());
         state.bytes = 0;
-        state.requests.drain(..).collect()
+        state.requests.drain(..).map(|(_, request)| request).collect()
     }
 }

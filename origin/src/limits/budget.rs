@@ -1,5 +1,5 @@
 //! The budget: how many bytes and objects the store may hold for all KvNamespaces together, garbage included.
-//! Charged before every write to the store, counted anew from the collector's lists (design §6 invariant 8).
+//! Charged before every write to the store, counted anew from the lists of collectors and census (design §6 invariant 8).
 
 use std::collections::HashMap;
 
@@ -33,7 +33,7 @@ pub(crate) struct Budget {
 struct Account {
     /// With garbage.
     used: Usage,
-    /// What the root reached when the collector last looked; nothing where another process collects.
+    /// What the root reached when the collector last looked.
     reached: Usage,
 }
 
@@ -147,7 +147,7 @@ impl Budget {
         self.accounts.lock().entry(namespace.clone()).or_default().reached = usage;
     }
 
-    /// Drops a KvNamespace whose objects go with it.
+    /// Drops a KvNamespace of which nothing is left.
     pub(crate) fn forget(&self, namespace: &Namespace) {
         self.accounts.lock().remove(namespace);
     }
@@ -195,8 +195,12 @@ impl Budget {
         self.most
     }
 
+    /// The KvNamespaces that something is reckoned for.
+    pub(crate) fn namespaces(&self) -> Vec<Namespace> {
+        self.accounts.lock().keys().cloned().collect()
+    }
+
     /// What a KvNamespace takes, as far as it is known.
-    #[cfg(test)]
     pub(crate) fn used(&self, namespace: &Namespace) -> Usage {
         self.accounts.lock().get(namespace).map(|account| account.used).unwrap_or_default()
     }

@@ -17,8 +17,9 @@ const SMALL_BYTES: usize = PART_BYTES / 4;
 /// Rewritten neighbours are cut together up to this size: enough that hardly a page is lost to rounding, and every few pages
 /// a new one begins where an old one does (a seam, at which a checkpoint can be named in part).
 const TOGETHER_BYTES: usize = PART_BYTES * 8;
-/// How long an ended entry stays: no clock that may commit is off by as much, so none would still serve it.
-pub(crate) const EXPIRED_KEPT_SECS: u64 = 600;
+/// How long an ended entry stays: no clock in use is off by as much, so none would still serve it. Far less than a grace, since
+/// what it took is to be free within two graces of its end, and the collector needs one of them.
+pub(crate) const EXPIRED_KEPT_SECS: u64 = 60;
 /// Entries that are planned in less time than another thread is worth: about a millisecond.
 const PLANNED_IN_PLACE: usize = 1000;
 

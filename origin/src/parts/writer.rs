@@ -24,7 +24,7 @@ const CREATE_PARALLEL: usize = 16;
 const ATTEMPTS: u32 = 6;
 /// First pause after a failure, jittered, doubled each time.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Longest pause that the store's own `Retry-After` may impose.
+/// Longest pause that a `Retry-After`, of the store or of the pace, may impose: half of a write's deadline.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// What a client is told to wait where the store does not say.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -161,7 +161,11 @@ impl PartWriter {
                 Err(error) => error,
             };
             let wait = match &error {
-                StoreError::Throttled { retry_after } => retry_after.unwrap_or(pause).min(LONGEST_PAUSE),
+                // A write has not so much patience.
+                StoreError::Throttled { retry_after: Some(wait) } if *wait > LONGEST_PAUSE => {
+                    return Err(error);
+                }
+                StoreError::Throttled { retry_after } => retry_after.unwrap_or(pause),
                 StoreError::Unknown { .. } => pause,
                 _ => return Err(error),
             };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nearkv::{Clock, Namespace, Random};
 use parking_lot::Mutex;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::{
     Settings,
@@ -20,8 +20,12 @@ use crate::{
 
 /// The surroundings of every [`crate::state::space::Space`].
 pub(crate) struct Context {
-    /// Writes wait here for the pace of the whole process.
+    /// Writes wait here for the pace of the whole process, at most as long as a client waits.
     pub(crate) store: Arc<dyn ObjectStore>,
+    /// The same store, for the many objects of a commit, which has deadlines of its own.
+    pub(crate) bulk_store: Arc<dyn ObjectStore>,
+    /// The same store, for writes whose turn has come already.
+    pub(crate) commit_store: Arc<dyn ObjectStore>,
     /// The same store, for writes that stand back for commits.
     pub(crate) upkeep_store: Arc<dyn ObjectStore>,
     /// The store's time, where it has one.
@@ -35,6 +39,8 @@ pub(crate) struct Context {
     pub(crate) counters: Arc<Counters>,
     /// What all KvNamespaces together may take in the store.
     pub(crate) budget: Arc<Budget>,
+    /// A KvNamespace was deleted. For the census, which counts what is left of it.
+    pub(crate) deleted: Notify,
     /// Chunks of long values lately read.
     pub(crate) chunks: ChunkCache,
     store_clock: Arc<StoreClock>,
@@ -58,18 +64,23 @@ impl Context {
     ) -> Self {
         let pace = Pace::new(settings.pacing);
         let counters = Arc::new(Counters::default());
-        let store_of = |lane| {
-            let counted = Counted::new(Arc::clone(&store), Arc::clone(&counters), lane);
-            Paced::new(counted, Arc::clone(&pace), lane)
+        let counted = |lane| Counted::new(Arc::clone(&store), Arc::clone(&counters), lane);
+        let (commits, upkeep) = (counted(Lane::Commit), counted(Lane::Maintenance));
+        let paced_commits = |patience| {
+            let commits: Arc<dyn ObjectStore> = Arc::<Counted>::clone(&commits);
+            Paced::new(commits, Arc::clone(&pace), Lane::Commit, patience)
         };
         let store_clock = Arc::new(StoreClock::new(clock, Arc::clone(&store)));
         Self {
-            upkeep_store: store_of(Lane::Maintenance),
-            store: store_of(Lane::Commit),
+            store: paced_commits(Some(settings.write_deadline)),
+            bulk_store: paced_commits(None),
+            upkeep_store: Paced::new(upkeep, Arc::clone(&pace), Lane::Maintenance, None),
+            commit_store: commits,
             counters,
             pace,
             changes: broadcast::Sender::new(CHANGES_KEPT),
             budget: Arc::new(Budget::new(settings.budget_bytes, settings.budget_objects)),
+            deleted: Notify::new(),
             chunks: ChunkCache::new(CHUNK_CACHE_BYTES),
             maintainer: Mutex::default(),
             clock: Arc::<StoreClock>::clone(&store_clock),

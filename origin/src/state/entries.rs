@@ -4,9 +4,12 @@
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
-use nearkv::{Expiration, Key, Prefix, UnixMillis};
+use nearkv::{Key, Prefix, UnixMillis};
 
-use crate::format::{Put, Record, StateDigest, StoredValue};
+use crate::{
+    format::{Put, Record, StateDigest, StoredValue},
+    state::expired::{Counts, Ending, Expired, Moment},
+};
 
 /// An entry with the version it was written at.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,10 +25,18 @@ impl Slot {
         (self.put.key.as_str().len() + metadata) as u64 + self.put.value.length()
     }
 
-    fn chunk_count(&self) -> u64 {
+    pub(crate) fn chunk_count(&self) -> u64 {
         match &self.put.value {
             StoredValue::Inline(_) => 0,
             StoredValue::Chunked(chunks) => u64::from(chunks.count),
+        }
+    }
+
+    /// Bytes in objects of their own.
+    pub(crate) fn chunk_bytes(&self) -> u64 {
+        match &self.put.value {
+            StoredValue::Inline(_) => 0,
+            StoredValue::Chunked(chunks) => chunks.size,
         }
     }
 
@@ -46,7 +57,8 @@ pub(crate) struct Usage {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
     map: OrdMap<Key, Arc<Slot>>,
-    ending: OrdSet<(Expiration, Key)>,
+    ending: Ending,
+    expired: Counts,
     declared: OrdSet<Key>,
     bytes: u64,
     chunks: u64,
@@ -94,8 +106,9 @@ impl Entries {
         self.bytes += slot.user_bytes();
         self.chunks += slot.chunk_count();
         self.digest.add(&slot.put.key, slot.version);
+        self.expired.count_in(slot);
         if let Some(expiration) = slot.put.expiration {
-            self.ending.insert((expiration, slot.put.key.clone()));
+            self.ending.insert((expiration, Some(slot.put.key.clone())));
         }
         if slot.put.declared {
             self.declared.insert(slot.put.key.clone());
@@ -106,10 +119,11 @@ impl Entries {
         self.bytes -= old.user_bytes();
         self.chunks -= old.chunk_count();
         self.digest.remove(&old.put.key, old.version);
+        self.expired.count_out(old);
         if let Some(expiration) = old.put.expiration
             && new.is_none_or(|new| new.put.expiration != Some(expiration))
         {
-            self.ending.remove(&(expiration, old.put.key.clone()));
+            self.ending.remove(&(expiration, Some(old.put.key.clone())));
         }
         if old.put.declared && new.is_none_or(|new| !new.put.declared) {
             self.declared.remove(&old.put.key);
@@ -123,8 +137,9 @@ impl Entries {
             .ending
             .iter()
             .take_while(|(expiration, _)| expiration.0 <= ended)
-            .filter(|(_, key)| self.get(key).is_some_and(|slot| slot.version <= through))
-            .map(|(_, key)| key.clone())
+            .filter_map(|(_, key)| self.get(key.as_ref()?))
+            .filter(|slot| slot.version <= through)
+            .map(|slot| slot.put.key.clone())
             .collect();
         for key in &gone {
             self.remove(key);
@@ -133,15 +148,14 @@ impl Entries {
 
     /// What counts against a quota at `now`.
     pub(crate) fn usage(&self, now: UnixMillis) -> Usage {
-        let mut usage = Usage { keys: self.count(), bytes: self.bytes };
-        for (expiration, key) in &self.ending {
-            if !expiration.has_passed(now) {
-                break;
-            }
-            usage.keys -= 1;
-            usage.bytes -= self.get(key).map_or(0, |slot| slot.user_bytes());
-        }
-        usage
+        let ended = self.expired_by(Moment::Now, now.seconds());
+        Usage { keys: self.count() - ended.keys, bytes: self.bytes - ended.bytes }
+    }
+
+    /// What has ended by a second. It costs what has ended since the last time that the same was asked.
+    pub(crate) fn expired_by(&self, moment: Moment, second: u64) -> Expired {
+        let slot = |key: &Key| self.get(key).map(|slot| &**slot);
+        self.expired.at(moment, second, &self.ending, slot)
     }
 
     /// How many there are, those that have ended and are not yet swept out included.
@@ -200,86 +214,4 @@ impl Entries {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::format::Chunks;
-
-    fn put(key: &str, expiration: Option<u64>, declared: bool) -> Record {
-        Record::Put(Put {
-            key: Key::new(key).unwrap(),
-            value: StoredValue::Inline("12345".into()),
-            metadata: None,
-            expiration: expiration.map(Expiration),
-            declared,
-        })
-    }
-
-    fn key(name: &str) -> Key {
-        Key::new(name).unwrap()
-    }
-
-    #[test]
-    fn what_has_ended_counts_neither_as_an_entry_nor_against_a_quota() {
-        let mut entries = Entries::default();
-        entries.apply(1, put("a", Some(10), false));
-        entries.apply(2, put("b", None, true));
-        let (before, after) = (UnixMillis(9_999), UnixMillis(10_000));
-        assert_eq!(entries.usage(before), Usage { keys: 2, bytes: 12 });
-        assert_eq!(entries.usage(after), Usage { keys: 1, bytes: 6 });
-        assert!(entries.live(&key("a"), before).is_some() && entries.live(&key("a"), after).is_none());
-        entries.drop_ended(1, 9);
-        assert!(entries.get(&key("a")).is_some(), "it had not ended");
-        entries.drop_ended(0, 10);
-        assert!(entries.get(&key("a")).is_some(), "it is newer than the checkpoint");
-        entries.drop_ended(1, 10);
-        assert!(entries.get(&key("a")).is_none());
-    }
-
-    #[test]
-    fn counts_follow_every_replacement() {
-        let mut entries = Entries::default();
-        let chunks = Chunks { nonce: "n".into(), count: 3, size: 7, sha256: crate::format::Sha::of(b"") };
-        for (version, record) in [
-            put("a", Some(10), true),
-            put("a", Some(10), true),
-            put("a", Some(20), false),
-            put("a", None, true),
-            Record::Put(Put {
-                key: key("a"),
-                value: StoredValue::Chunked(chunks),
-                metadata: None,
-                expiration: None,
-                declared: true,
-            }),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            entries.apply(version as u64, record);
-            assert_eq!(entries.declared().count(), usize::from(version != 2));
-            assert_eq!(entries.ending.len(), usize::from(version < 3));
-        }
-        assert_eq!((entries.chunks(), entries.usage(UnixMillis(0)).bytes), (3, 8));
-        entries.apply(9, Record::Delete(key("a")));
-        assert_eq!((entries.chunks(), entries.bytes, entries.declared().count()), (0, 0, 0));
-    }
-
-    #[test]
-    fn a_range_starts_behind_its_cursor_and_ends_with_its_prefix() {
-        let mut entries = Entries::default();
-        for (version, name) in ["a", "b/1", "b/2", "b/3", "c"].into_iter().enumerate() {
-            entries.apply(version as u64, put(name, None, false));
-        }
-        let names = |prefix: &str, after: Option<&str>| {
-            let (prefix, after) = (Prefix::new(prefix).unwrap(), after.map(key));
-            let names: Vec<_> =
-                entries.from(&prefix, after.as_ref()).map(|slot| slot.put.key.to_string()).collect();
-            names.join(" ")
-        };
-        assert_eq!(names("b/", None), "b/1 b/2 b/3");
-        assert_eq!(names("b/", Some("b/2")), "b/3");
-        assert_eq!(names("b/", Some("a")), "b/1 b/2 b/3");
-        assert_eq!(names("", Some("b/3")), "c");
-        assert_eq!(entries.between(Some(&key("b")), Some(&key("b/3"))).count(), 2);
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 pub(crate) mod context;
 pub(crate) mod damage;
 pub(crate) mod entries;
+pub(crate) mod expired;
 pub(crate) mod health;
 pub(crate) mod lost_values;
 pub(crate) mod read;

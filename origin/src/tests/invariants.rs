@@ -162,7 +162,8 @@ async fn invariant_8_a_quota_is_refused_and_what_does_not_grow_is_taken() {
 #[tokio::test(start_paused = true)]
 async fn invariant_9_when_the_pace_is_used_up_commits_wait_and_grow_and_the_queue_refuses() {
     let store = Simulated::new(8);
-    let pacing = PacingSettings { writes_per_second: 1, writes_burst: 3, ..PacingSettings::default() };
+    // A swap of a small root every two seconds.
+    let pacing = PacingSettings { bytes_per_second: 1000, bytes_burst: 4000 };
     let tight = Settings { pacing: Some(pacing), queue_writes: 50, ..Settings::default() };
     let process = Process::with(&store, 1, tight).await;
     let names: Vec<String> = (0..100).map(|n| format!("k{n}")).collect();

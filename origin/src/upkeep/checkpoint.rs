@@ -22,7 +22,7 @@ use crate::{
     upkeep::{UpkeepError, View},
 };
 
-pub(crate) use due::{has_room, is_due};
+pub(crate) use due::{Held, has_room, is_due};
 pub(crate) use lost::lost_pages;
 
 /// Pages created side by side, and before upkeep looks at the root again: a few, since they keep the store's processors

@@ -1,7 +1,8 @@
 //! The collector: deletes what the root does not reach, without racing a writer or a reader. It deletes only what
 //! it has itself seen unreachable for the whole grace, and only after the root was swapped since, so that a
 //! commit prepared before conflicts; a writer names no object of its own older than half of the grace (design
-//! §6 invariant 6).
+//! §6 invariant 6). Every replica looks, since it lists the objects to count them anyway; only the maintainer deletes, and
+//! one that has just become it need not wait for another grace.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -62,18 +63,26 @@ pub(crate) struct Collector {
     namespace: Namespace,
     grace: Duration,
     sightings: Sightings,
+    /// The last look found something that may be deleted.
+    is_ripe: bool,
 }
 
 impl Collector {
     /// One that has seen nothing yet.
     #[must_use]
     pub(crate) fn new(namespace: Namespace, grace: Duration) -> Self {
-        Self { namespace, grace, sightings: Sightings::default() }
+        Self { namespace, grace, sightings: Sightings::default(), is_ripe: false }
     }
 
     /// Forgets what it has seen: what it sees next must be unreachable for a whole grace again.
     pub(crate) fn forget(&mut self) {
         self.sightings = Sightings::default();
+        self.is_ripe = false;
+    }
+
+    /// Whether the last look found something that may be deleted.
+    pub(crate) fn is_ripe(&self) -> bool {
+        self.is_ripe
     }
 
     /// Lists the objects and counts them for the budget: what this process has reckoned knows nothing of what others
@@ -104,7 +113,9 @@ impl Collector {
         let reached = reached(&self.namespace, snapshot, manifest);
         let living = parts.iter().filter(|meta| reached.contains(&meta.name));
         part_writer.budget.reached(&self.namespace, Usage::of(living));
-        Ok(self.sightings.take_in(parts, &reached, self.grace, Instant::now()))
+        let ripe = self.sightings.take_in(parts, &reached, self.grace, Instant::now());
+        self.is_ripe = !ripe.is_empty();
+        Ok(ripe)
     }
 
     /// Deletes those of `ripe` that `swept` does not reach either: the state at a root that was swapped since.
@@ -164,7 +175,11 @@ fn is_of(meta: &Meta, namespace: &Namespace, part: Part) -> bool {
         && meta.name.name.starts_with(&format!("{}.kv.{}.", namespace.name(), part.as_str()))
 }
 
-async fn list(store: &dyn ObjectStore, namespace: &Namespace) -> Result<Vec<Meta>, UpkeepError> {
+/// The objects of a KvNamespace, its root among them.
+///
+/// # Errors
+/// [`UpkeepError::Store`].
+pub(crate) async fn list(store: &dyn ObjectStore, namespace: &Namespace) -> Result<Vec<Meta>, UpkeepError> {
     let selector = Selector {
         folder: Some(namespace.account().into()),
         labels: vec![(LABEL_NAMESPACE.to_owned(), namespace.name().to_owned())],

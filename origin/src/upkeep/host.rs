@@ -8,7 +8,7 @@ use crate::{
     commit::amendment::Amendment,
     format::{Manifest, Root},
     parts::pages::PageEntry,
-    state::damage::Damage,
+    state::{damage::Damage, expired::Expired},
     store::ObjectName,
     upkeep::AmendError,
 };
@@ -21,6 +21,8 @@ pub(crate) trait View: Send + Sync + 'static {
     fn entries(&self) -> Box<dyn Iterator<Item = PageEntry<'_>> + Send + '_>;
     /// How many entries there are.
     fn keys(&self) -> u64;
+    /// What of them a checkpoint that leaves out what had ended by a second would leave out.
+    fn expired_by(&self, second: u64) -> Expired;
     /// The manifest that the root names, if memory happens to know what it says.
     fn manifest(&self) -> Option<Arc<Manifest>>;
     /// What could not be read of it.

@@ -11,7 +11,11 @@ use crate::{
     format::{Manifest, Root},
     limits::budget::Purpose,
     parts::{pages::PageEntry, writer::PartWriter},
-    state::{damage::Damage, snapshot::Snapshot},
+    state::{
+        damage::Damage,
+        expired::{Expired, Moment},
+        snapshot::Snapshot,
+    },
     store::ObjectName,
     upkeep::{AmendError, Host, View, keeper::Keeper, rounds::Upkeep},
 };
@@ -27,6 +31,10 @@ impl View for Snapshot {
 
     fn keys(&self) -> u64 {
         self.entries.count()
+    }
+
+    fn expired_by(&self, second: u64) -> Expired {
+        self.entries.expired_by(Moment::Droppable, second)
     }
 
     fn manifest(&self) -> Option<Arc<Manifest>> {

@@ -1,8 +1,10 @@
 //! Keeps the stored objects of a KvNamespace in order, in `rounds`: fold, checkpoint, collect; besides, the `audit` of what
-//! the root reaches, and the `ownership` of every object. The `keeper` runs them for one KvNamespace.
+//! the root reaches, and the `ownership` of every object. The `keeper` runs them for one KvNamespace. The `census` counts what
+//! belongs to none that is served.
 
 pub(crate) mod audit;
 pub(crate) mod audit_values;
+pub(crate) mod census;
 pub(crate) mod checkpoint;
 pub(crate) mod collect;
 pub(crate) mod error;

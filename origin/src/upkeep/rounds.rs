@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     commit::amendment::Amendment,
     format::{Manifest, ManifestRef},
-    parts::writer::PartWriter,
+    parts::{pages, writer::PartWriter},
     upkeep::{
         AmendError, Host, UpkeepError, View,
-        checkpoint::{self, Writing},
+        checkpoint::{self, Held, Writing},
         collect::{Collected, Collector},
         fold,
     },
@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Longest time between two rounds of the collector.
 const COLLECT_EVERY: Duration = Duration::from_secs(60);
-/// With a short grace the collector looks this many times within it.
+/// With a short grace upkeep and the collector look this many times within it.
 const ROUNDS_PER_GRACE: u32 = 4;
 /// After this share of the grace the pages of a checkpoint that are written by then are named: past half of it no root may
 /// name them.
@@ -72,16 +72,18 @@ impl Upkeep {
     }
 
     /// Tends the KvNamespace until `shutdown`. While `maintainer` says no, it folds only a full root and
-    /// collects nothing, but counts for the budget.
+    /// deletes nothing, but counts for the budget and sees what is unreachable.
     pub(crate) async fn run(mut self, mut maintainer: watch::Receiver<bool>, shutdown: CancellationToken) {
+        let mut was_maintainer = false;
         loop {
             let tended = async {
                 let is_maintainer = *maintainer.borrow_and_update();
-                let tended = self.tend(is_maintainer).await.map(drop);
-                if !is_maintainer {
-                    // Sightings must be its own, without a gap.
-                    self.collector.forget();
+                if is_maintainer && !was_maintainer && self.collector.is_ripe() {
+                    // It may not be the maintainer any more when the next round comes.
+                    self.next_round = Instant::now();
                 }
+                was_maintainer = is_maintainer;
+                let tended = self.tend(is_maintainer).await.map(drop);
                 // What stands in the way of a fold does not stop the collector, which sets the time of its next round.
                 [tended, self.collect_if_due(is_maintainer).await]
             };
@@ -98,7 +100,7 @@ impl Upkeep {
                 self.say(&error);
                 pause = PAUSE_AFTER_FAILURE;
             }
-            let look = Instant::now() + LOOK_EVERY;
+            let look = Instant::now() + self.at_most(LOOK_EVERY);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
@@ -125,11 +127,11 @@ impl Upkeep {
         Ok(done)
     }
 
-    /// One round of the collector.
+    /// One round of the collector: counts and looks, and deletes as the `maintainer`.
     ///
     /// # Errors
     /// See [`UpkeepError`]; the next round goes on.
-    pub(crate) async fn collect(&mut self) -> Result<Collected, UpkeepError> {
+    pub(crate) async fn collect(&mut self, maintainer: bool) -> Result<Collected, UpkeepError> {
         let Some(snapshot) = self.host.snapshot() else {
             self.collector.forget();
             self.collector.count(&self.part_writer).await?;
@@ -137,7 +139,7 @@ impl Upkeep {
         };
         let manifest = self.manifest(&*snapshot).await?;
         let ripe = self.collector.look(&self.part_writer, &*snapshot, &manifest).await?;
-        if ripe.is_empty() {
+        if ripe.is_empty() || !maintainer {
             return Ok(Collected::default());
         }
         let sweep = Amendment::Sweep(snapshot.root().incarnation);
@@ -152,18 +154,13 @@ impl Upkeep {
         self.collector.delete(&self.part_writer, ripe, &*swept, &manifest).await
     }
 
-    /// A round of the collector, if it is time for one; who is not the maintainer only counts.
+    /// A round of the collector, if it is time for one.
     async fn collect_if_due(&mut self, maintainer: bool) -> Result<(), UpkeepError> {
         if Instant::now() < self.next_round {
             return Ok(());
         }
-        self.next_round = Instant::now() + self.collect_every();
-        if maintainer {
-            self.collect().await?;
-        } else {
-            self.collector.count(&self.part_writer).await?;
-        }
-        Ok(())
+        self.next_round = Instant::now() + self.at_most(COLLECT_EVERY);
+        self.collect(maintainer).await.map(drop)
     }
 
     async fn fold(&mut self, maintainer: bool) -> Result<u64, UpkeepError> {
@@ -182,23 +179,18 @@ impl Upkeep {
         let Some(snapshot) = self.host.snapshot() else { return Ok(0) };
         let base = self.manifest(&*snapshot).await?;
         let room = self.part_writer.budget.room();
-        let (root, keys) = (snapshot.root(), snapshot.keys());
-        if !checkpoint::is_due(root, &base, keys, room)
-            || !checkpoint::has_room(&self.part_writer.budget, root, &base, keys)
+        let (root, now) = (snapshot.root(), self.clock.now());
+        let held = Held { keys: snapshot.keys(), expired: snapshot.expired_by(pages::expired_before(now)) };
+        if !checkpoint::is_due(root, &base, &held, room)
+            || !checkpoint::has_room(&self.part_writer.budget, root, &base, &held)
         {
             return Ok(0);
         }
         let Some(lost) = checkpoint::lost_pages(&self.part_writer, &*snapshot, &base).await? else {
             return Ok(0);
         };
-        let mut writing = checkpoint::plan(
-            &self.part_writer,
-            Arc::clone(&snapshot),
-            Arc::clone(&base),
-            lost,
-            self.clock.now(),
-        )
-        .await?;
+        let mut writing =
+            checkpoint::plan(&self.part_writer, Arc::clone(&snapshot), Arc::clone(&base), lost, now).await?;
         while writing.write_some(&self.part_writer).await? {
             // Commits go on meanwhile and fill the root.
             *folds += self.fold(true).await?;
@@ -213,7 +205,12 @@ impl Upkeep {
         let Some(snapshot) = self.host.snapshot() else { return Ok(0) };
         let current = self.manifest(&*snapshot).await?;
         match writing.finish(&self.part_writer, snapshot.root(), &current).await? {
-            Some(amendment) => self.amend(amendment).await,
+            Some(amendment) => {
+                let amended = self.amend(amendment).await?;
+                // What it has freed is garbage from now on: the sooner the collector sees it, the sooner it goes.
+                self.next_round = Instant::now();
+                Ok(amended)
+            }
             None => Ok(0),
         }
     }
@@ -273,8 +270,9 @@ impl Upkeep {
         tracing::warn!(%namespace, error, "upkeep failed");
     }
 
-    fn collect_every(&self) -> Duration {
-        COLLECT_EVERY.min(self.grace / ROUNDS_PER_GRACE)
+    /// An interval, shortened so that there are a few within the grace.
+    fn at_most(&self, interval: Duration) -> Duration {
+        interval.min(self.grace / ROUNDS_PER_GRACE)
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
 const LATEST: Duration = Duration::from_secs(90);
 /// Agreement and collection take at most this and four times the grace.
 const PATIENCE: Duration = Duration::from_secs(240);
-/// A budget that is used up becomes free within this, by design §6: ended entries stay ten minutes.
+/// A budget that is used up becomes free within this, by design §6: ended entries stay a minute.
 const ROOM: Duration = Duration::from_secs(20 * 60);
 
 /// Makes peace with the processes.

@@ -24,7 +24,7 @@ pub(crate) enum Excuse {
     CursorGone,
     /// A version that a reader asked for is of an incarnation that is gone.
     VersionGone,
-    /// An entry that ended ten minutes ago is not stored any more, by the format's rule.
+    /// An entry that ended a minute ago is not stored any more, by the format's rule.
     EndedLongAgo,
     /// An entry that a destroyed part spoke of was not written again by a repair.
     LostByRepair,

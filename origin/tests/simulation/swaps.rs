@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Entries that ended this long ago may be missing from what is stored, by the format's rule.
-const EXPIRED_KEPT_SECS: u64 = 600;
+const EXPIRED_KEPT_SECS: u64 = 60;
 
 impl Ledger {
     pub(crate) fn swapped(&mut self, object: &Object) -> Result<(), String> {

@@ -1,44 +1,65 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::time::sleep;
+
 use super::*;
+use crate::store::ObjectName;
+
+/// 1000 bytes a second, and 5000 at once.
+const SETTINGS: PacingSettings = PacingSettings { bytes_per_second: 1000, bytes_burst: 5000 };
 
 fn pace() -> Arc<Pace> {
-    Pace::new(Some(PacingSettings {
-        bytes_per_second: 1000,
-        bytes_burst: 10_000,
-        writes_per_second: 10,
-        writes_burst: 50,
-    }))
+    Pace::new(Some(SETTINGS))
+}
+
+async fn admit(pace: &Pace, lane: Lane, who: &str, bytes: u64) {
+    let mut turn = pace.turn(lane, who.into(), bytes);
+    turn.come().await;
+    turn.spend(bytes);
+}
+
+fn seconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_passes_at_once_and_then_the_rate_holds() {
     let (pace, start) = (pace(), Instant::now());
     for _ in 0..50 {
-        pace.admit(Lane::Commit, 10).await;
+        admit(&pace, Lane::Commit, "a", 100).await;
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
     for _ in 0..100 {
-        pace.admit(Lane::Commit, 10).await;
+        admit(&pace, Lane::Commit, "a", 100).await;
     }
-    let seconds = start.elapsed().as_secs_f64();
-    assert!((9.9..10.3).contains(&seconds), "100 writes at 10 a second took {seconds} s");
+    let seconds = seconds(start);
+    assert!((9.8..10.2).contains(&seconds), "10,000 bytes at 1000 a second took {seconds} s");
+}
+
+/// Bytes alone are bounded: small writes cost little however many they are.
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_small_writes_wait_no_longer_than_their_bytes() {
+    let (pace, start) = (pace(), Instant::now());
+    for _ in 0..10_000 {
+        admit(&pace, Lane::Commit, "a", 1).await;
+    }
+    assert!((5.0..5.2).contains(&seconds(start)), "{} s", seconds(start));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_larger_than_the_burst_passes_and_is_paid_for_afterwards() {
     let (pace, start) = (pace(), Instant::now());
-    pace.admit(Lane::Commit, 30_000).await;
+    admit(&pace, Lane::Commit, "a", 25_000).await;
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert!(pace.delay() >= Duration::from_secs(20));
-    pace.admit(Lane::Commit, 1).await;
-    assert!((20.0..20.2).contains(&start.elapsed().as_secs_f64()));
+    admit(&pace, Lane::Commit, "a", 1).await;
+    assert!((20.0..20.2).contains(&seconds(start)));
 }
 
 /// How many writes of each lane go within 10 s by so many at once, of 100 for which there is room.
 async fn share(commits: usize, maintenance: usize) -> [usize; 2] {
     let pace = pace();
-    for _ in 0..50 {
-        pace.admit(Lane::Commit, 0).await;
-    }
+    admit(&pace, Lane::Commit, "a", 5000).await;
     let gone = Arc::new([const { AtomicUsize::new(0) }; 2]);
     let lanes = [(Lane::Commit, commits), (Lane::Maintenance, maintenance)];
     let mut running = tokio::task::JoinSet::new();
@@ -47,7 +68,7 @@ async fn share(commits: usize, maintenance: usize) -> [usize; 2] {
             let (pace, gone) = (Arc::clone(&pace), Arc::clone(&gone));
             running.spawn(async move {
                 loop {
-                    pace.admit(lane, 0).await;
+                    admit(&pace, lane, "a", 100).await;
                     gone[lane as usize].fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -71,20 +92,142 @@ async fn a_lane_alone_has_all_there_is() {
     assert!(matches!(share(0, 4).await, [0, 95..=105]));
 }
 
-#[tokio::test(start_paused = true)]
-async fn while_there_is_enough_nobody_waits_for_a_turn() {
-    let (pace, start) = (pace(), Instant::now());
-    for lane in [Lane::Commit, Lane::Commit, Lane::Maintenance, Lane::Maintenance] {
-        pace.admit(lane, 0).await;
+/// Starts writes of 1000 bytes, a moment apart, and answers in which order they go.
+async fn order(pace: &Arc<Pace>, writes: &[&'static str]) -> Vec<&'static str> {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut running = tokio::task::JoinSet::new();
+    for who in writes {
+        let (pace, order, who) = (Arc::clone(pace), Arc::clone(&order), *who);
+        running.spawn(async move {
+            admit(&pace, Lane::Commit, who, 1000).await;
+            order.lock().push(who);
+        });
+        sleep(Duration::from_millis(1)).await;
     }
-    assert_eq!(start.elapsed(), Duration::ZERO);
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap();
+    }
+    let order = order.lock();
+    order.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_longest_goes_first() {
+    let pace = pace();
+    admit(&pace, Lane::Commit, "z", 5000).await;
+    let came = ["g", "c", "f", "a", "e", "b", "d"];
+    assert_eq!(order(&pace, &came).await, came);
+}
+
+/// `h` has ten writes waiting before the others come, as with many values at once.
+#[tokio::test(start_paused = true)]
+async fn who_has_many_writes_waiting_has_no_more_of_the_pace_than_others() {
+    let pace = pace();
+    admit(&pace, Lane::Commit, "z", 5000).await;
+    let came = [&["h"; 10][..], &["a", "b", "c"]].concat();
+    let went = order(&pace, &came).await;
+    assert_eq!(went[..5], ["h", "a", "b", "c", "h"], "{went:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_leaves_its_place_to_the_next() {
+    let pace = pace();
+    admit(&pace, Lane::Commit, "z", 6000).await;
+    let (start, mut first) = (Instant::now(), pace.turn(Lane::Commit, "a".into(), 100));
+    let mut second = pace.turn(Lane::Commit, "b".into(), 100);
+    assert!(second.delay() > first.delay());
+    tokio::select! {
+        () = first.come() => panic!("there is nothing yet"),
+        () = sleep(Duration::from_millis(500)) => {}
+    }
+    let (waits, ()) = tokio::join!(
+        async {
+            second.come().await;
+            seconds(start)
+        },
+        async {
+            sleep(Duration::from_millis(100)).await;
+            drop(first);
+        }
+    );
+    assert!((1.0..1.01).contains(&waits), "{waits} s");
+    let level = pace.level().unwrap();
+    drop(second);
+    assert_eq!(pace.level(), Some(level + 100), "what was not sent is given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_several_operators_has_its_share_of_rate_and_burst() {
+    let pace = pace();
+    pace.set_share(4);
+    assert_eq!(pace.level(), Some(1250));
+    let start = Instant::now();
+    admit(&pace, Lane::Commit, "a", 1250 + 250).await;
+    admit(&pace, Lane::Commit, "a", 1).await;
+    assert!((1.0..1.01).contains(&seconds(start)), "250 bytes at 250 a second took {} s", seconds(start));
+    pace.set_share(1);
+    assert!(pace.level().unwrap() <= 1, "a larger share is no new burst");
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(pace.level(), Some(5000));
+}
+
+/// A share that grows while a write waits is in force for it.
+#[tokio::test(start_paused = true)]
+async fn a_share_that_grows_shortens_the_wait() {
+    let pace = pace();
+    pace.set_share(10);
+    admit(&pace, Lane::Commit, "a", 1500).await;
+    let start = Instant::now();
+    tokio::join!(admit(&pace, Lane::Commit, "a", 1), async {
+        sleep(Duration::from_secs(1)).await;
+        pace.set_share(1);
+    });
+    assert!((1.8..2.1).contains(&seconds(start)), "{} s", seconds(start));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_is_no_new_burst() {
+    let before = pace();
+    admit(&before, Lane::Commit, "a", 7000).await;
+    let level = before.level().unwrap();
+    assert_eq!(level, -2000);
+    sleep(Duration::from_secs(1)).await;
+    let after = pace();
+    after.restore(level, Duration::from_secs(1));
+    assert_eq!(after.level(), before.level());
+    after.restore(4000, Duration::from_secs(3600));
+    assert_eq!(after.level(), before.level(), "an old level raises nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_beside_the_data_is_paid_for_by_what_follows() {
+    let (pace, start) = (pace(), Instant::now());
+    pace.spend(5000);
+    admit(&pace, Lane::Commit, "a", 1).await;
+    assert!((1.0..1.1).contains(&seconds(start)), "{} s for an envelope of 1024 bytes", seconds(start));
+}
+
+#[tokio::test(start_paused = true)]
+async fn commits_gather_the_longer_the_less_there_is() {
+    let pace = pace();
+    for (level, gathers) in [(5000, 0), (2500, 0), (1250, 25), (0, 50), (-1000, 50)] {
+        pace.restore(level, Duration::ZERO);
+        assert_eq!(pace.gathering(), Duration::from_millis(gathers), "{level} bytes are there");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_limits_nothing_waits() {
     let (pace, start) = (Pace::new(None), Instant::now());
     for _ in 0..100_000 {
-        pace.admit(Lane::Maintenance, u64::MAX / 2).await;
+        admit(&pace, Lane::Maintenance, "a", u64::MAX / 2).await;
     }
-    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert_eq!((start.elapsed(), pace.gathering()), (Duration::ZERO, Duration::ZERO));
+}
+
+#[test]
+fn every_object_of_a_kvnamespace_is_its_own() {
+    for name in ["b.kv", "b.kv.log.9f3a", "b.kv.value.00.3"] {
+        assert_eq!(&*whose(&ObjectName::new("a", name)), "a/b");
+    }
 }

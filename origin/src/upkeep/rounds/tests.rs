@@ -233,12 +233,12 @@ async fn a_thousand_puts_by_32_clients_cost_at_most_150_writes() {
         done.checkpoints += step.checkpoints;
         if puts % 3200 == 0 {
             sleep(GRACE / ROUNDS_PER_GRACE).await;
-            collected += upkeep.collect().await.unwrap().objects;
+            collected += upkeep.collect(true).await.unwrap().objects;
         }
     }
     for _ in 0..=ROUNDS_PER_GRACE {
         sleep(GRACE / ROUNDS_PER_GRACE).await;
-        collected += upkeep.collect().await.unwrap().objects;
+        collected += upkeep.collect(true).await.unwrap().objects;
     }
     let per_thousand = (writes() - before) * 1000 / puts;
     let amplification = (bytes() - bytes_before) as f64 / (puts * 288) as f64;

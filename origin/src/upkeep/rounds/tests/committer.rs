@@ -14,7 +14,7 @@ use crate::{
     limits::budget::{Budget, Purpose},
     parts::pages::PageEntry,
     settings::INLINE_ROOT_BYTES,
-    state::damage::Damage,
+    state::{damage::Damage, entries::Slot, expired::Expired},
     store::{ObjectName, ObjectStore, Token, simulated::Simulated},
 };
 
@@ -38,6 +38,15 @@ impl View for State {
 
     fn keys(&self) -> u64 {
         self.entries.len() as u64
+    }
+
+    fn expired_by(&self, second: u64) -> Expired {
+        let mut ended = Expired::default();
+        let has_ended = |put: &Put| put.expiration.is_some_and(|expiration| expiration.0 <= second);
+        for (version, put) in self.entries.values().filter(|(_, put)| has_ended(put)) {
+            ended.add(&Slot { version: *version, put: put.clone() });
+        }
+        ended
     }
 
     fn manifest(&self) -> Option<Arc<Manifest>> {

@@ -65,7 +65,7 @@ async fn what_a_checkpoint_has_written_is_named_before_it_is_too_old_and_the_col
         upkeep.stage(&mut writing).await.unwrap();
         world.assert_whole().await;
         sleep(GRACE / 8).await;
-        upkeep.collect().await.unwrap();
+        upkeep.collect(true).await.unwrap();
     }
     assert_eq!(world.committer.state().manifest.checkpoint, checkpoint, "not before all pages are there");
     world.committer.commit(vec![world.put(KEYS / 4, 10, None).await]).await;
