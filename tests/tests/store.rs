@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::StreamExt;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use nearkv::{Random, SystemClock};
+use nearkv::{Clock, Random, SystemClock};
 use nearkv_operator::configmap_store::Cluster;
 use nearkv_origin::store::{
     Content, Directory, Draft, ObjectName, ObjectStore, Owner, Selector, WatchEvent, conformance::CASES,

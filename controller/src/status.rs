@@ -7,7 +7,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use super::{apply::Applied, binding::Standing, plan::generation, text::reason_word, validate::Validated};
+use super::{apply::Applied, plan::generation, text::reason_word, validate::Validated};
 use crate::api::{KvNamespace, KvNamespaceStatus};
 use nearkv_origin::{DeletionPolicy, Health, NamespaceConfig, Report};
 
@@ -77,6 +77,17 @@ pub fn status(
             .or_else(|| previous.last_repair.clone()),
         binding: previous.binding.clone(),
     }
+}
+
+/// How a binding stands, for the condition `Bound`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// `True` or `False`.
+    pub status: &'static str,
+    /// The reason.
+    pub reason: &'static str,
+    /// In words.
+    pub message: String,
 }
 
 /// Adds how the binding stands, which is found out apart from the data.

@@ -5,15 +5,14 @@
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use nearkv::{Clock, SystemClock};
-use nearkv_operator::api::{KvNamespace, REPAIR_ANNOTATION};
+use nearkv_controller::api::{KvNamespace, REPAIR_ANNOTATION};
 
 use crate::args::RepairArgs;
 use crate::failure::Failure;
-use crate::reach;
 
 /// Why the request cannot be placed.
 #[derive(Debug, thiserror::Error)]
-pub enum RepairError {
+pub(super) enum RepairError {
     /// There is no usable kubeconfig.
     #[error(transparent)]
     Cluster(#[from] Failure),
@@ -36,9 +35,9 @@ pub enum RepairError {
 ///
 /// # Errors
 /// [`RepairError`]; then nothing was asked for.
-pub async fn run(args: RepairArgs) -> Result<(), RepairError> {
+pub(super) async fn run(args: RepairArgs) -> Result<(), RepairError> {
     let RepairArgs { name, cluster } = args;
-    let config = reach::config(&cluster).await?;
+    let config = super::config(&cluster).await?;
     let account = cluster.namespace.unwrap_or_else(|| config.default_namespace.clone());
     let client = Client::try_from(config).map_err(|error| RepairError::Client(Box::new(error)))?;
 
