@@ -8,10 +8,9 @@ WORKDIR /nearkv
 COPY . .
 # A target is named, because without one the flag would be that of build scripts and macros too, which cannot be static.
 RUN target=$(rustc -vV | sed -n 's/^host: //p') \
- && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$target" \
-      --config 'profile.release.strip="debuginfo"' \
-      --package nearkv-operator --package nearkv-edge-cache --package kubectl-kv \
- && mv "target/$target/release" /out
+ && RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile dist --locked --target "$target" \
+      --package nearkv-operator --package nearkv-edge-cache --package kubectl-kv --features kubectl-kv/cluster \
+ && mv "target/$target/dist" /out
 
 FROM scratch AS base
 COPY LICENSE /LICENSE

@@ -1,6 +1,11 @@
 //! `kubectl kv`: Workers KV on the command line, and the development mode that needs no cluster.
 
 pub mod args;
+#[cfg(feature = "cluster")]
+pub mod cluster;
+#[cfg(not(feature = "cluster"))]
+#[path = "cluster_absent.rs"]
+pub mod cluster;
 pub mod commands;
 pub mod dev;
 pub mod entries;
@@ -12,7 +17,6 @@ pub mod manifest;
 pub mod pair;
 pub mod progress;
 pub mod reach;
-pub mod repair;
 pub mod sink;
 pub mod source;
 pub mod terminal;

@@ -6,7 +6,7 @@ use clap::Parser;
 use kubectl_kv::args::{Cli, Command};
 use kubectl_kv::exit::Exit;
 use kubectl_kv::failure::Failure;
-use kubectl_kv::{commands, dev, repair};
+use kubectl_kv::{cluster, commands, dev};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -27,7 +27,7 @@ async fn main() {
             Ok(shutdown) => dev::run(args, shutdown).await.map_err(failed),
             Err(error) => Err(Failure::new(Exit::Failure, format!("failed to listen for signals: {error}"))),
         },
-        Command::Repair(args) => repair::run(args).await,
+        Command::Repair(args) => cluster::repair(args).await,
         // Dropped where it stands, it takes its half-written files with it.
         Command::Kv(command) => tokio::select! {
             result = commands::run(*command) => result,

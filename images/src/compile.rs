@@ -27,7 +27,6 @@ pub(crate) fn compile(materials: &Materials, profile: &str) -> Result<PathBuf, B
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .args(["build", "--locked", "--target", TARGET, "--profile", profile])
-        .args(["--config", "profile.release.strip=\"debuginfo\""])
         .arg("--target-dir")
         .arg(materials.target())
         .current_dir(root)
@@ -36,6 +35,8 @@ pub(crate) fn compile(materials: &Materials, profile: &str) -> Result<PathBuf, B
     for image in &IMAGES {
         command.args(["--package", image.binary]);
     }
+    // The plugin in full: without it, what the README's first command builds.
+    command.args(["--features", "kubectl-kv/cluster"]);
     let status = command.status().map_err(|error| format!("failed to run cargo: {error}"))?;
     if !status.success() {
         return Err(format!("the static binaries could not be compiled: cargo ended with {status}").into());

@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
     /// The cargo profile that they are compiled with.
-    #[arg(long, value_name = "NAME", default_value = "release", conflicts_with = "binaries")]
+    #[arg(long, value_name = "NAME", default_value = "dist", conflicts_with = "binaries")]
     profile: String,
     /// What the images' names begin with: a registry and a path in it.
     #[arg(long, value_name = "PREFIX", default_value = "localhost")]

@@ -8,7 +8,9 @@ use nearkv::{
     telemetry::TelemetryArgs,
 };
 
-use crate::{api::ByteSize, controller::binding::ServiceUrl};
+use nearkv_controller::api::ByteSize;
+
+use crate::controller::binding::ServiceUrl;
 
 /// The operator of nearkv: serves the data of KvNamespaces, which are in ConfigMaps, and reconciles the
 /// KvNamespace objects.

@@ -1,8 +1,7 @@
 //! The operator of nearkv: the origin over the ConfigMaps of a cluster, and the controller, which makes it follow the
-//! KvNamespace objects.
+//! KvNamespace objects. Their kind and the controller's pipeline are `nearkv-controller`; here is what asks the API server.
 
 pub mod access;
-pub mod api;
 pub mod catalog;
 pub mod cli;
 mod client;

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use nearkv::{do_without_huge_pages, telemetry::Telemetry};
+use nearkv_controller::api::crd_yaml;
 use nearkv_operator::{
-    api::crd_yaml,
     cli::{Cli, Command, RunArgs},
     serve,
 };

@@ -17,11 +17,9 @@ use nearkv::{
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{
-    api::KvNamespace,
-    catalog::{Follower, Scope},
-    controller::{is_ending, namespace_of},
-};
+use nearkv_controller::{api::KvNamespace, is_ending, namespace_of};
+
+use crate::catalog::{Follower, Scope};
 use nearkv_origin::{Health, Origin};
 
 /// The field manager of what REST writes.

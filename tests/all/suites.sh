@@ -119,13 +119,13 @@ images() {
   "$target/debug/nearkv-images" --registry localhost --tag test --out "$target/images/test"
 }
 
-# The README's first command, with a state directory and ports of its own: what `cargo run --release` becomes, from the
-# release build that is there already.
+# The README's first command, with a state directory and ports of its own. The program of the image is there already, and runs
+# the same development mode as `cargo run --release`.
 release() {
   local state dev host
   state=$(mktemp -d)
   host=$(rustc -vV | sed -n 's/^host: //p')
-  "$target/$host/release/kubectl-kv" dev -f examples/blog --data "$state/.nearkv" \
+  "$target/$host/dist/kubectl-kv" dev -f examples/blog --data "$state/.nearkv" \
     --listen 127.0.0.1:0 --region london=127.0.0.1:0 >"$state/log" 2>&1 &
   dev=$!
   for _ in {1..150}; do

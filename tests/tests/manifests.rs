@@ -1,12 +1,12 @@
 //! The API server judges manifests of KvNamespaces by the schema and its CEL rules as nearkv's own check does
-//! (`operator/src/api/check`), which stands in for it in development mode: one table for both.
+//! (`controller/src/api/check`), which stands in for it in development mode: one table for both.
 
 #![allow(
     clippy::unwrap_used,
     reason = "clippy sees only functions marked as tests as such, not their helpers"
 )]
 
-use nearkv_operator::api::{ByteSize, manifests};
+use nearkv_controller::api::{ByteSize, manifests};
 use nearkv_tests::install::install_crds;
 use nearkv_tests::{ControlPlane, TestNamespace};
 
@@ -41,7 +41,7 @@ async fn the_api_server_takes_every_good_manifest_and_fills_in_the_same_defaults
         let quantity = &mut stored["spec"]["quota"]["maxBytes"];
         let bytes: ByteSize = serde_json::from_value(quantity.take()).unwrap();
         *quantity = serde_json::to_value(bytes).unwrap();
-        let checked = nearkv_operator::api::parse_manifest(manifest.clone()).unwrap();
+        let checked = nearkv_controller::api::parse_manifest(manifest.clone()).unwrap();
         assert_eq!(stored["spec"], serde_json::to_value(checked.spec).unwrap(), "{name}");
         namespace.kubectl(&["delete", "kvns", object]).await.unwrap();
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nearkv::Namespace;
-use nearkv_operator::api::KvNamespace;
+use nearkv_controller::api::KvNamespace;
 
 use super::servers::Addresses;
 use crate::manifest::Manifests;
@@ -80,7 +80,7 @@ fn readable<'a>((namespace, object): (&'a Namespace, &'a KvNamespace)) -> Option
 
 #[cfg(test)]
 mod tests {
-    use nearkv_operator::api::Entry;
+    use nearkv_controller::api::Entry;
 
     use super::*;
 

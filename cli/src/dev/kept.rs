@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use nearkv::Namespace;
-use nearkv_operator::api::KvNamespace;
+use nearkv_controller::api::KvNamespace;
 use serde::Serialize;
 
 use crate::manifest::{Faults, Manifests, load};

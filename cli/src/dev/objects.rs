@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use nearkv::{Namespace, Random};
-use nearkv_operator::api::KvNamespace;
+use nearkv_controller::api::KvNamespace;
 
 use super::kept::UID;
 use crate::manifest::Manifests;

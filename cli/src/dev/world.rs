@@ -12,8 +12,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use nearkv::{Clock, Namespace, Random};
-use nearkv_operator::api::{KvNamespace, PolicySpec};
-use nearkv_operator::controller::{
+use nearkv_controller::api::{KvNamespace, PolicySpec};
+use nearkv_controller::{
     ConfigMaps, DereferenceError, Event, Memory, ReconcileError, Reconciled, config_of, is_ending, reconcile,
 };
 use nearkv_origin::store::{Directory, StoreError};

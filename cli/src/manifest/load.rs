@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use nearkv::Namespace;
-use nearkv_operator::api::{KvNamespace, parse_manifest};
+use nearkv_controller::api::{KvNamespace, parse_manifest};
 use serde_json::Value;
 
 use super::config_map;

@@ -2,16 +2,20 @@
 //! collector. The same flags and the same words for the operator and the edge.
 
 mod log;
+#[cfg(feature = "traces")]
+mod traces;
+#[cfg(not(feature = "traces"))]
+#[path = "traces_absent.rs"]
 mod traces;
 
 use std::time::Duration;
 
 use clap::Args;
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use log::{LogError, LogFilter, LogFormat};
-#[cfg(feature = "testing")]
+use traces::SdkTracerProvider;
+#[cfg(all(feature = "testing", feature = "traces"))]
 pub use traces::collected_nowhere;
 pub use traces::{TracesError, inject};
 pub(crate) use traces::{adopt, rename, trace_id};
@@ -39,8 +43,26 @@ pub struct TelemetryArgs {
     pub otlp_endpoint: Option<String>,
     /// Which share of the requests that bring no decision of their own (in `traceparent`) is traced, from 0 to 1.
     /// Default: OTEL_TRACES_SAMPLER_ARG, else 0.01.
-    #[arg(long, env = "NEARKV_TRACE_RATIO", value_name = "RATIO", value_parser = traces::ratio)]
+    #[arg(long, env = "NEARKV_TRACE_RATIO", value_name = "RATIO", value_parser = ratio)]
     pub trace_ratio: Option<f64>,
+}
+
+impl TelemetryArgs {
+    /// Where spans are to be sent, if anywhere.
+    fn collector(&self) -> Option<String> {
+        self.otlp_endpoint.clone().or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    }
+}
+
+/// A variable of the environment that says something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A share from 0 to 1.
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| format!("{text:?} is no share between 0 and 1"))
 }
 
 /// Why the log or the traces cannot be set up.
@@ -91,6 +113,21 @@ impl Telemetry {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the last spans were not sent"),
             Err(error) => tracing::warn!(%error, "the last spans were not sent"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_a_share() {
+        for (text, share) in [("0", 0.0), ("0.25", 0.25), ("1", 1.0)] {
+            assert_eq!(ratio(text), Ok(share));
+        }
+        for text in ["", "-0.1", "1.1", "half", "NaN"] {
+            assert!(ratio(text).unwrap_err().contains("between 0 and 1"), "{text}");
         }
     }
 }

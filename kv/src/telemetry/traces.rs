@@ -1,5 +1,6 @@
-//! Traces: spans of `tracing` sent to a collector as OTLP over HTTP, and W3C Trace Context on the way in and out.
-//! Without a collector there is no layer that wants a span, so none is ever made.
+//! Traces, with the feature `traces`: spans of `tracing` sent to a collector as OTLP over HTTP, and W3C Trace Context on
+//! the way in and out. Without a collector there is no layer that wants a span, so none is ever made. Without the feature,
+//! `traces_absent.rs` stands in this place.
 
 use std::time::Duration;
 
@@ -12,11 +13,8 @@ use opentelemetry::{
 };
 use opentelemetry_http::{HeaderExtractor, HeaderInjector, HttpClient, HttpError};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithHttpConfig};
-use opentelemetry_sdk::{
-    Resource,
-    propagation::TraceContextPropagator,
-    trace::{Sampler, SdkTracerProvider},
-};
+pub(super) use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::Sampler};
 use tokio::runtime::Handle;
 use tracing::{Level, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -24,7 +22,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
-use super::TelemetryArgs;
+use super::{TelemetryArgs, ratio, variable};
 
 /// Which share of the requests is traced if nobody says otherwise. A span costs more than a cached read does.
 const RATIO: f64 = 0.01;
@@ -50,20 +48,12 @@ pub enum TracesError {
     Ratio(String),
 }
 
-/// A share from 0 to 1.
-pub(super) fn ratio(text: &str) -> Result<f64, String> {
-    let ratio = text.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
-    ratio.ok_or_else(|| format!("{text:?} is no share between 0 and 1"))
-}
-
 /// What makes spans and sends them; `None` without a collector.
 pub(super) fn provider(
     args: &TelemetryArgs,
     service: &'static str,
 ) -> Result<Option<SdkTracerProvider>, TracesError> {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let given = args.otlp_endpoint.clone().or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"));
-    let Some(base) = given else { return Ok(None) };
+    let Some(base) = args.collector() else { return Ok(None) };
     let ratio = match (args.trace_ratio, variable("OTEL_TRACES_SAMPLER_ARG")) {
         (Some(ratio), _) => ratio,
         (None, Some(text)) => ratio(&text).map_err(TracesError::Ratio)?,
@@ -163,20 +153,5 @@ impl HttpClient for Sender {
             Ok::<_, reqwest::Error>(response)
         });
         Ok(sending.await??)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ratio_is_a_share() {
-        for (text, share) in [("0", 0.0), ("0.25", 0.25), ("1", 1.0)] {
-            assert_eq!(ratio(text), Ok(share));
-        }
-        for text in ["", "-0.1", "1.1", "half", "NaN"] {
-            assert!(ratio(text).unwrap_err().contains("between 0 and 1"), "{text}");
-        }
     }
 }

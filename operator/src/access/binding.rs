@@ -7,7 +7,7 @@ use nearkv::{
     access::{Access, BearerToken, TokenHash, Verb, Verdict},
 };
 
-use crate::api::KvNamespace;
+use nearkv_controller::api::KvNamespace;
 
 /// What a binding token permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

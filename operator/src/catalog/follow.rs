@@ -20,10 +20,7 @@ use super::{
     Scope,
     touched::{Known, News},
 };
-use crate::{
-    api::KvNamespace,
-    controller::{config_of, namespace_of},
-};
+use nearkv_controller::{api::KvNamespace, config_of, namespace_of};
 use nearkv_origin::Origin;
 
 /// Most changes the controller may be behind before it looks at everything.

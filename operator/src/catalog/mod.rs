@@ -13,10 +13,7 @@ use tokio::time::timeout;
 
 pub use follow::{Follower, follow};
 
-use crate::{
-    api::KvNamespace,
-    controller::{config_of, is_ending},
-};
+use nearkv_controller::{api::KvNamespace, config_of, is_ending};
 use nearkv_origin::{Catalog, NamespaceConfig};
 
 /// For one look: a request waits for it.

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use kube::ResourceExt;
 use nearkv::Namespace;
 
-use crate::{
+use nearkv_controller::{
     api::{KvNamespace, ROTATE_ANNOTATION},
-    controller::{is_ending, plan::requested_repair},
+    is_ending,
+    plan::requested_repair,
 };
 
 /// What the controller acts upon.
@@ -76,7 +77,7 @@ mod tests {
     use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
     use super::*;
-    use crate::{api::REPAIR_ANNOTATION, controller::fixtures::Desired};
+    use nearkv_controller::{api::REPAIR_ANNOTATION, testing::Desired};
 
     #[test]
     fn a_status_is_no_news_and_a_spec_or_a_request_for_repair_is() {

@@ -13,8 +13,10 @@ use nearkv_origin::Pace;
 use serde_json::json;
 use tokio::time::{error::Elapsed, timeout};
 
-use super::{ConfigMaps, DereferenceError, Event};
-use crate::api::{KvNamespace, KvNamespaceStatus};
+use nearkv_controller::{
+    ConfigMaps, DereferenceError, Event,
+    api::{KvNamespace, KvNamespaceStatus},
+};
 
 /// The field manager of the status, and the reporting controller of Events.
 pub const CONTROLLER: &str = "nearkv-operator";

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Memory;
-use crate::api::KvNamespace;
+use nearkv_controller::{Memory, api::KvNamespace};
 
 /// First pause after a round that failed or did not settle, doubled with every further one.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);

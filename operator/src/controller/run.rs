@@ -21,16 +21,20 @@ use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{
+use nearkv_controller::{
     ReconcileError, Reconciled,
+    api::KvNamespace,
+    is_ending, namespace_of, reconcile,
+    status::{only_counters_differ, recount, stand},
+};
+
+use super::{
     binding::{Binder, BindingError},
     cluster::{Cluster, RequestError, StatusError},
-    is_ending, namespace_of, reconcile,
     remembered::{FAILURES_UNCOUNTED, Remembered, retry_pause},
-    status::{only_counters_differ, recount, stand},
     triggers::{Trigger, triggers},
 };
-use crate::{api::KvNamespace, catalog::Follower, metrics::Metrics};
+use crate::{catalog::Follower, metrics::Metrics};
 use nearkv_origin::Origin;
 
 /// How often counters may be written (design §5).

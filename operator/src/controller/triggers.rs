@@ -16,11 +16,9 @@ use nearkv::Namespace;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
-use super::{dereference::PART_LABEL, namespace_of};
-use crate::{
-    api::KvNamespace,
-    catalog::{Follower, Scope},
-};
+use nearkv_controller::{api::KvNamespace, dereference::PART_LABEL, namespace_of};
+
+use crate::catalog::{Follower, Scope};
 
 /// Who is to be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]

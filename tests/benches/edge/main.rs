@@ -3,7 +3,7 @@
 //! checked, and the longest single GET while half a million entries pass their deadlines, beside the same run in which
 //! none does and beside a server that does nothing.
 //!
-//! `cargo bench -p nearkv-tests --bench edge`; about six minutes, `-- reads` or `-- deadlines` for one half of it.
+//! `cargo bench -p nearkv-tests --profile dist --bench edge`; about six minutes, `-- reads` or `-- deadlines` for one half of it.
 //! Figures: `docs/performance.md`.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on ends, and says where")]

@@ -2,7 +2,7 @@
 //! per second beside one ConfigMap update per put, writes and bytes to the API server, etcd's file, a bulk put,
 //! and the start of an origin.
 //!
-//! `cargo bench -p nearkv-tests --bench origin [-- --clients 32,128]`; more than three hours, nearly all of them for the
+//! `cargo bench -p nearkv-tests --profile dist --bench origin [-- --clients 32,128]`; more than three hours, nearly all of them for the
 //! checkpoints of one client, and 20 minutes without that. Figures: `docs/performance.md`.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on ends, and says where")]

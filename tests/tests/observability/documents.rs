@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nearkv_operator::controller::validate::ProblemReason;
+use nearkv_controller::validate::ProblemReason;
 use nearkv_origin::Health;
 
 pub(crate) fn repository() -> PathBuf {

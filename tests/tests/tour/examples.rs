@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kubectl_kv::manifest::{Manifests, load};
 use nearkv::Namespace;
-use nearkv_operator::api::Entry;
+use nearkv_controller::api::Entry;
 use nearkv_tests::eventually::eventually;
 use nearkv_tests::http::client;
 use nearkv_tests::scenario::Scenario;

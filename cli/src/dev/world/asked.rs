@@ -2,7 +2,7 @@
 //! refuses.
 
 use nearkv::{Error, Namespace, NamespaceInfo, Reason, check_title, namespace_for_title};
-use nearkv_operator::api::KvNamespace;
+use nearkv_controller::api::KvNamespace;
 
 use super::{FollowError, World, is_loading};
 use crate::dev::objects::title_of;

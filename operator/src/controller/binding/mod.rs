@@ -18,14 +18,15 @@ use kube::{
     api::{DeleteParams, PostParams, Preconditions},
 };
 use nearkv::{Namespace, Random};
+use nearkv_controller::{
+    api::{BindingStatus, KvNamespace, KvNamespaceStatus, ROTATE_ANNOTATION},
+    status::Standing,
+};
 use tokio::time::timeout;
 
 pub use secret::ServiceUrl;
 
-use crate::{
-    access::binding::{BindingToken, Grade},
-    api::{BindingStatus, KvNamespace, KvNamespaceStatus, ROTATE_ANNOTATION},
-};
+use crate::access::binding::{BindingToken, Grade};
 use plan::{Blocked, Found, Plan, found, hash, plan};
 use secret::{GRADES, content, secret, secret_name};
 
@@ -40,17 +41,6 @@ pub struct BindingError {
     name: String,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-/// How a binding stands, for the condition `Bound`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// `True` or `False`.
-    pub status: &'static str,
-    /// The reason.
-    pub reason: &'static str,
-    /// In words.
-    pub message: String,
 }
 
 /// Makes bindings.

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use nearkv::{Namespace, access::BearerToken};
 
-use super::{
-    Standing,
-    secret::{GRADES, SECRET_TYPE, ServiceUrl, secret_name},
-};
-use crate::{
-    access::binding::hex,
+use nearkv_controller::{
     api::{BindingStatus, KvNamespace},
+    status::Standing,
 };
+
+use super::secret::{GRADES, SECRET_TYPE, ServiceUrl, secret_name};
+use crate::access::binding::hex;
 
 /// What is under the name of a Secret.
 #[derive(Clone, Debug, PartialEq)]

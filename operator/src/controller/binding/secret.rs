@@ -7,7 +7,9 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Resource, ResourceExt, api::ObjectMeta};
 use nearkv::Namespace;
 
-use crate::{access::binding::Grade, api::KvNamespace};
+use nearkv_controller::api::KvNamespace;
+
+use crate::access::binding::Grade;
 
 /// The type of the Secrets: `servicebinding.io/{type}` as the specification recommends it.
 pub(super) const SECRET_TYPE: &str = "servicebinding.io/workers-kv";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::{api::BindingSpec, controller::fixtures::Desired};
+use nearkv_controller::{api::BindingSpec, testing::Desired};
 
 fn namespace() -> Namespace {
     "team-a/settings".parse().unwrap()

@@ -97,15 +97,6 @@ fn a_target_may_be_a_number_or_left_out_and_must_exist() {
 }
 
 #[test]
-fn a_service_is_named_with_its_namespace() {
-    let name: ServiceName = "kv/origin".parse().unwrap();
-    assert_eq!((name.namespace.as_str(), name.name.as_str()), ("kv", "origin"));
-    for bad in ["", "origin", "/origin", "kv/", "a/b/c"] {
-        assert!(bad.parse::<ServiceName>().unwrap_err().contains("NAMESPACE/NAME"), "{bad}");
-    }
-}
-
-#[test]
 fn tls_is_spoken_where_the_port_says_so() {
     let scheme_of = |protocol: Value| {
         let ports = json!([{"name": "http", "port": 80, "appProtocol": protocol}]);

@@ -1,42 +1,17 @@
-//! The cluster of the kubeconfig: its service of nearkv, and the pods behind it. What is chosen of them is decided in
+//! nearkv's service in the cluster, and the pods behind it. What is chosen of them is decided in
 //! `choose`.
 
 use k8s_openapi::api::core::v1::{Pod, Service as ServiceObject};
 use kube::api::ListParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt};
 
-use super::ClusterArgs;
-use super::choose::{self, NAME_LABEL, ServiceName, Unchosen, Wanted, name_of};
+use super::choose::{self, NAME_LABEL, Unchosen, Wanted, name_of};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::reach::ServiceName;
 
 /// What to do where the cluster's service cannot be used.
 const ADVICE: &str = "name a server with --server URL, or a service with --service NAMESPACE/NAME";
-
-/// How to reach the cluster that the flags name.
-///
-/// # Errors
-/// Where there is no usable kubeconfig.
-pub async fn config(args: &ClusterArgs) -> Result<Config, Failure> {
-    // An error says that one is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
-    let config = match (&args.kubeconfig, &args.context) {
-        (Some(path), _) => match Kubeconfig::read_from(path) {
-            Ok(kubeconfig) => {
-                Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error.to_string()),
-        },
-        (None, Some(_)) => Config::from_kubeconfig(&options).await.map_err(|error| error.to_string()),
-        (None, None) => Config::infer().await.map_err(|error| error.to_string()),
-    };
-    config.map_err(|error| {
-        Failure::new(Exit::Unreachable, format!("failed to find a cluster: {error}"))
-            .with_advice("name a server with --server URL, or a cluster with --kubeconfig and --context")
-    })
-}
 
 /// nearkv's service in a cluster.
 pub(super) struct Service {

@@ -3,10 +3,9 @@
 use super::*;
 use crate::{
     api::REPAIR_ANNOTATION,
-    controller::{
-        fixtures::{Desired, FakeConfigMaps, FakeData, config_map},
-        status::{READY, find},
-    },
+    fixtures::{FakeConfigMaps, FakeData, config_map},
+    status::{READY, find},
+    testing::Desired,
 };
 use nearkv_origin::Health;
 

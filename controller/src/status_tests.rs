@@ -3,10 +3,11 @@
 use nearkv::Error;
 
 use super::*;
-use crate::controller::{
+use crate::{
     dereference::{Dereferenced, Found, Source},
-    fixtures::{Desired, outcome, sound_report, version},
+    fixtures::{outcome, sound_report, version},
     identity::config_of,
+    testing::Desired,
     validate::validate,
 };
 use nearkv_origin::DeclareOutcome;

@@ -59,14 +59,15 @@ fn birth(previous: &KvNamespaceStatus) -> Birth {
 }
 
 /// The value of the repair annotation, if it is there.
-pub(crate) fn requested_repair(metadata: &ObjectMeta) -> Option<&str> {
+#[must_use]
+pub fn requested_repair(metadata: &ObjectMeta) -> Option<&str> {
     metadata.annotations.as_ref()?.get(REPAIR_ANNOTATION).map(String::as_str)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::{dereference::Dereferenced, fixtures::Desired, validate::validate};
+    use crate::{dereference::Dereferenced, testing::Desired, validate::validate};
 
     fn planned(desired: &Desired, previous: &KvNamespaceStatus) -> Plan {
         let desired = desired.clone().build();

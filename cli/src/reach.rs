@@ -1,9 +1,7 @@
 //! How a command reaches a server: the one that `--server` names, or the one in the cluster of the kubeconfig, through
-//! a port-forward. Everything after this sees one HTTP client.
+//! a port-forward (`cluster`). Everything after this sees one HTTP client.
 
-mod choose;
-mod cluster;
-mod tunnel;
+mod service_name;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,14 +14,11 @@ use nearkv::Namespace;
 use nearkv::access::{BearerToken, TokenFile};
 use nearkv::http::client::{Client, ClientSettings, Credentials};
 
+use crate::cluster::{self, Tunnel};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use choose::Wanted;
-use cluster::Service;
-use tunnel::Tunnel;
 
-pub use choose::ServiceName;
-pub use cluster::config;
+pub use service_name::ServiceName;
 
 /// The account where neither `-n` nor a kubeconfig names one.
 const DEFAULT_ACCOUNT: &str = "default";
@@ -154,8 +149,7 @@ impl ServerArgs {
                 tunnel: None,
             });
         }
-        let (service, account) = self.find(Wanted::Origin).await?;
-        let tunnel = Tunnel::open(service).await?;
+        let (tunnel, account) = cluster::tunnel(&self.cluster, self.service.as_ref()).await?;
         let client = self.client(tunnel.url(), Some(tunnel.address()))?;
         Ok(Reached { client, account, tunnel: Some(tunnel) })
     }
@@ -170,8 +164,7 @@ impl ServerArgs {
             self.client(url, None)?;
             return Ok((url.trim_end_matches('/').to_owned(), self.account_without_cluster()));
         }
-        let (service, account) = self.find(Wanted::Near).await?;
-        Ok((service.url(), account))
+        cluster::address(&self.cluster, self.service.as_ref()).await
     }
 
     /// A client of the server with this URL, and at this address where DNS does not know it.
@@ -197,12 +190,6 @@ impl ServerArgs {
             (None, None) => Credentials::None,
         };
         Ok(client.with_credentials(credentials))
-    }
-
-    async fn find(&self, wanted: Wanted) -> Result<(Service, String), Failure> {
-        let config = config(&self.cluster).await?;
-        let account = self.cluster.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        Ok((Service::find(config, self.service.as_ref(), wanted).await?, account))
     }
 
     fn account_without_cluster(&self) -> String {

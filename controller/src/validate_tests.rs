@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{api::ByteSize, controller::fixtures::Desired};
+use crate::{api::ByteSize, testing::Desired};
 
 fn source(name: &str, prefix: &str, found: Found) -> Source {
     Source { name: name.into(), prefix: prefix.into(), optional: false, found }

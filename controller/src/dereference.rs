@@ -97,7 +97,10 @@ fn found(config_map: ConfigMap) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::fixtures::{Desired, FakeConfigMaps, config_map};
+    use crate::{
+        fixtures::{FakeConfigMaps, config_map},
+        testing::Desired,
+    };
 
     #[tokio::test]
     async fn text_and_binary_keys_of_a_config_map_are_read_alike() {

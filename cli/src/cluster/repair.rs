@@ -7,13 +7,12 @@ use std::time::Duration;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use nearkv::{Clock, SystemClock};
-use nearkv_operator::api::{ACCEPT_LOSS, KvNamespace, KvNamespaceStatus, REPAIR_ANNOTATION};
+use nearkv_controller::api::{ACCEPT_LOSS, KvNamespace, KvNamespaceStatus, REPAIR_ANNOTATION};
 use tokio::time::{Instant, sleep};
 
 use crate::args::RepairArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::reach;
 
 /// How often the status is read while the operator is at it.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -22,9 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// A [`Failure`]: 5 if keys would be dropped and that was not accepted, 7 if no operator has answered in time, else 1.
-pub async fn run(args: RepairArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: RepairArgs) -> Result<(), Failure> {
     let RepairArgs { name, accept_loss, timeout, cluster } = args;
-    let config = reach::config(&cluster).await?;
+    let config = super::config(&cluster).await?;
     let account = cluster.namespace.unwrap_or_else(|| config.default_namespace.clone());
     let what = format!("KvNamespace {account}/{name}");
     let failed = |action: &str, error: kube::Error| {

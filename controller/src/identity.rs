@@ -71,7 +71,7 @@ fn seconds(number: i32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::fixtures::Desired;
+    use crate::testing::Desired;
 
     #[test]
     fn the_schemas_defaults_are_the_origins_defaults() {

@@ -1,4 +1,5 @@
-//! Builders and stand-ins for the controller's tests.
+//! Stand-ins for the world, for the tests of the pipeline: ConfigMaps that are handed in, and an origin that answers what
+//! the test says.
 
 use std::collections::VecDeque;
 
@@ -8,65 +9,9 @@ use nearkv::{Error, Incarnation, Key, Namespace, Random, Version};
 use parking_lot::Mutex;
 
 use super::{ConfigMaps, Data, DereferenceError};
-use crate::api::{ConfigMapRef, EntriesFrom, Entry, KvNamespace, KvNamespaceSpec};
 use nearkv_origin::{
     Birth, Declaration, DeclareOutcome, DeletionPolicy, Health, NamespaceConfig, OnLoss, Repair, Report,
 };
-
-/// A KvNamespace of `team-a`, stored with UID `uid-1` and generation 1.
-#[derive(Clone)]
-pub(crate) struct Desired(KvNamespace);
-
-impl Desired {
-    pub(crate) fn new(name: &str) -> Self {
-        let mut object = KvNamespace::new(name, KvNamespaceSpec::default());
-        object.metadata = ObjectMeta {
-            namespace: Some("team-a".into()),
-            uid: Some("uid-1".into()),
-            generation: Some(1),
-            ..object.metadata
-        };
-        Self(object)
-    }
-
-    pub(crate) fn generation(mut self, generation: i64) -> Self {
-        self.0.metadata.generation = Some(generation);
-        self
-    }
-
-    pub(crate) fn annotation(mut self, key: &str, value: &str) -> Self {
-        self.0.metadata.annotations.get_or_insert_default().insert(key.into(), value.into());
-        self
-    }
-
-    pub(crate) fn entry(mut self, key: &str, value: &str) -> Self {
-        self.0.spec.entries.push(Entry { key: key.into(), value: Some(value.into()), ..Entry::default() });
-        self
-    }
-
-    pub(crate) fn full_entry(mut self, entry: Entry) -> Self {
-        self.0.spec.entries.push(entry);
-        self
-    }
-
-    pub(crate) fn from(self, config_map: &str, prefix: &str) -> Self {
-        self.source(config_map, prefix, false)
-    }
-
-    pub(crate) fn optional(self, config_map: &str, prefix: &str) -> Self {
-        self.source(config_map, prefix, true)
-    }
-
-    fn source(mut self, config_map: &str, prefix: &str, optional: bool) -> Self {
-        let config_map_ref = ConfigMapRef { name: config_map.into(), optional };
-        self.0.spec.entries_from.push(EntriesFrom { config_map_ref, prefix: prefix.into() });
-        self
-    }
-
-    pub(crate) fn build(self) -> KvNamespace {
-        self.0
-    }
-}
 
 pub(crate) fn config_map(name: &str, data: &[(&str, &str)]) -> ConfigMap {
     ConfigMap {

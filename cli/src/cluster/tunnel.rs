@@ -12,14 +12,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::cluster::Service;
+use super::service::Service;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal;
 
 /// The listener and its connections.
 #[derive(Debug)]
-pub(super) struct Tunnel {
+pub(crate) struct Tunnel {
     url: String,
     address: SocketAddr,
     end: CancellationToken,
@@ -52,17 +52,17 @@ impl Tunnel {
     }
 
     /// The URL of the service, at the port where this listens.
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Ends it with its connections.
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         self.end.cancel();
         if let Err(error) = self.running.await {
             tracing::error!(%error, "the port-forward has ended in a panic");

@@ -9,7 +9,6 @@ use k8s_openapi::{
 
 use super::{
     apply::{Applied, Repair},
-    binding::Standing,
     plan::generation,
     text::reason_word,
     validate::Validated,
@@ -87,6 +86,17 @@ pub fn status(
         },
         binding: previous.binding.clone(),
     }
+}
+
+/// How a binding stands, for the condition `Bound`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// `True` or `False`.
+    pub status: &'static str,
+    /// The reason.
+    pub reason: &'static str,
+    /// In words.
+    pub message: String,
 }
 
 /// Adds how the binding stands, which is found out apart from the data.

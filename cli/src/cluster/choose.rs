@@ -1,8 +1,5 @@
 //! Which service of the cluster is nearkv's, and which pod behind it is asked. Pure: the objects are handed in.
 
-use std::fmt;
-use std::str::FromStr;
-
 use k8s_openapi::api::core::v1::{Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
@@ -15,34 +12,6 @@ const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 const REGION_LABEL: &str = "nearkv.dev/region";
 /// The name of the port for data, where a service has several.
 pub(super) const PORT_NAME: &str = "http";
-
-/// `NAMESPACE/NAME` of a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceName {
-    /// Its Kubernetes namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl FromStr for ServiceName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('/') {
-            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
-                Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
-            }
-            _ => Err("expected NAMESPACE/NAME, such as nearkv-system/nearkv".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for ServiceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
 
 /// Which of nearkv's services is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,11 @@
 
 use nearkv::Error;
 
-use crate::controller::{
+use crate::{
     Memory, Reconciled,
-    fixtures::{Desired, FakeConfigMaps, FakeData, outcome},
+    fixtures::{FakeConfigMaps, FakeData, outcome},
     reconcile,
+    testing::Desired,
 };
 use nearkv_origin::Health;
 
