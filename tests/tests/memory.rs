@@ -115,7 +115,7 @@ async fn a_bulk_of_100_mb_takes_a_bounded_memory_through_an_edge_of_the_developm
 
 /// An operator with a KvNamespace that has room for both bulks.
 async fn cluster() -> (Scenario, Namespace) {
-    let scenario = Scenario::start(&[ROOM, UNPACED].concat()).await.unwrap();
+    let scenario = Scenario::start(&[ROOM.as_slice(), &UNPACED].concat()).await.unwrap();
     scenario.apply_ready(SPEC).await.unwrap();
     let namespace = Namespace::new(scenario.namespace.name(), "settings").unwrap();
     (scenario, namespace)

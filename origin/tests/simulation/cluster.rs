@@ -31,8 +31,6 @@ const TIGHT_BUDGET: u64 = 768 * 1024;
 const TIGHT_PACE: PacingSettings = PacingSettings {
     bytes_per_second: 64 * 1024,
     bytes_burst: 512 * 1024,
-    writes_per_second: 8,
-    writes_burst: 40,
 };
 
 /// How long a process that has ended by itself takes to come back.

@@ -32,7 +32,7 @@ const STRETCHES: [Victims; 5] =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_operators_lose_no_acknowledged_write_and_leave_no_garbage() {
-    let mut scenario = Scenario::start(&[GARBAGE_GRACE, UNPACED].concat()).await.unwrap();
+    let mut scenario = Scenario::start(&[GARBAGE_GRACE.as_slice(), &UNPACED].concat()).await.unwrap();
     scenario.apply_ready("{}").await.unwrap();
     let mut other = scenario.another_operator(2).await.unwrap();
     let mut rounds = Rounds::new(vec![scenario.settings(&scenario.operator), scenario.settings(&other)]);
