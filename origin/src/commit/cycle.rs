@@ -169,6 +169,10 @@ impl Committer {
         };
         let part_writer = PartWriter { purpose: judged.purpose(), ..self.space.part_writer() };
         let mut next = draft_root::next(&part_writer, &base.root, &judged, &signature, attempt);
+        // What is lost is not in the entries of this replica, and others may have it.
+        if base.damage.is_empty() {
+            judged.entries.digest().write_beside(&mut next.content);
+        }
         // A new manifest would take the place of a lost one, and of all that only that one leads to.
         if next.rolled
             && judged.root.manifest == base.root.manifest

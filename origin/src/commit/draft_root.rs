@@ -82,7 +82,6 @@ pub(crate) fn next(
     if next.root.segments.len() > FULL_SEGMENTS || next.content.size() > ROOT_BYTES as u64 {
         roll(part_writer, &mut next);
     }
-    judged.entries.digest().write_beside(&mut next.content);
     next
 }
 

@@ -31,7 +31,14 @@ impl Follower {
         self.space.context.counters.state_differences.inc();
         let (held, version) = (loaded.entries.digest(), root.version);
         tracing::error!(%namespace, version, %held, %stated, "memory is not the state of the root; it is read anew");
-        let anew = self.advance(None, root, &object.meta, Loss::LeavesOpen, before).await?;
+        let anew = match self.advance(None, root, &object.meta, Loss::Fails, before).await {
+            // Memory that may be wrong somewhere is worth more than a part that nobody can read.
+            Err(error) if error.is_damage() => {
+                tracing::error!(%namespace, version, %error, "a part of the data is lost; memory is kept");
+                return Ok(loaded);
+            }
+            anew => anew?,
+        };
         if anew.entries.digest() != stated {
             // The store is right by definition: the committer's memory was not.
             let held = anew.entries.digest();

@@ -28,10 +28,7 @@ use crate::{clock::WrongClock, plan::Plan};
 /// A budget that a history with long values uses up.
 const TIGHT_BUDGET: u64 = 768 * 1024;
 /// A pace that a history uses up now and then.
-const TIGHT_PACE: PacingSettings = PacingSettings {
-    bytes_per_second: 64 * 1024,
-    bytes_burst: 512 * 1024,
-};
+const TIGHT_PACE: PacingSettings = PacingSettings { bytes_per_second: 64 * 1024, bytes_burst: 512 * 1024 };
 
 /// How long a process that has ended by itself takes to come back.
 const RESTART: Duration = Duration::from_secs(1);

@@ -45,8 +45,8 @@ use std::{
 
 use self::{history::tell, told::Told};
 
-/// Histories told by `cargo test`.
-const SEEDS: u64 = 2000;
+/// Histories told by `cargo test`: as many as take a minute or two. `NEARKV_SEEDS` tells more.
+const SEEDS: u64 = 500;
 /// Histories that are told twice.
 const TWICE: u64 = 24;
 /// Failures that are printed one by one.
