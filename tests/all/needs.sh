@@ -22,6 +22,7 @@ programs_of() {
   case $1 in
     observability) echo prometheus:prometheus promtool:prometheus jq:jq ;;
     documents) echo git:git ;;
+    instructions) echo valgrind:valgrind ;;
     kubectl_kv | tour) echo curl:curl ;;
   esac
 }

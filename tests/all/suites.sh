@@ -4,7 +4,7 @@
 checks=(formatting lints dependencies release)
 
 # Targets of the end-to-end tests that start no control plane: they run while it is built.
-without_cluster=(command dev dev_conformance documents fuzz kubectl_kv snapshots)
+without_cluster=(command dev dev_conformance documents fuzz instructions kubectl_kv snapshots)
 
 # find_suites: sets `suites`, `target`, and `kind_of`: `check`, `rust` (starts nothing that Go builds) or `cluster`.
 find_suites() {

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use nearkv::{Incarnation, Namespace, UnixMillis, Version};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, IntoDeserializer},
+};
 
 use crate::{
     format::{FORMAT, FormatError, Record, SegmentRef, Sha, Versioned, bounds, decode_lines, encode_lines},
@@ -196,11 +199,11 @@ impl Root {
         Some(Version::new(wire.incarnation, wire.version))
     }
 
-    /// The digest of a root's content; `None` where the content states another.
-    pub(super) fn digest_of(content: &Content) -> Option<Sha> {
-        let (root, records) = (content.text.get(FIELD_ROOT)?, content.text.get(FIELD_RECORDS)?);
-        let digest = digest(root, records);
-        (content.text.get(FIELD_DIGEST)? == &digest.to_string()).then_some(digest)
+    /// The digest that a root's content states: the right one, where the content was just encoded or has been decoded.
+    pub(super) fn stated_digest(content: &Content) -> Option<Sha> {
+        let stated = content.text.get(FIELD_DIGEST)?.as_str();
+        let parsed: Result<Sha, de::value::Error> = Sha::deserialize(stated.into_deserializer());
+        parsed.ok()
     }
 
     /// Reads an object's content, and believes it only if digest, format and sequence are right.

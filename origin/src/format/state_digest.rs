@@ -37,7 +37,7 @@ impl StateDigest {
 
     /// Puts it beside the root that `content` encodes.
     pub fn write_beside(self, content: &mut Content) {
-        if let Some(root) = Root::digest_of(content) {
+        if let Some(root) = Root::stated_digest(content) {
             content.text.insert(FIELD_STATE.to_owned(), beside::seal(FIELD_STATE, root, &self.to_string()));
         }
     }
@@ -46,7 +46,8 @@ impl StateDigest {
     #[must_use]
     pub fn beside(content: &Content) -> Option<Self> {
         let text = content.text.get(FIELD_STATE)?;
-        let (entries, sum) = beside::open(FIELD_STATE, Root::digest_of(content)?, text)?.split_once(' ')?;
+        let (entries, sum) =
+            beside::open(FIELD_STATE, Root::stated_digest(content)?, text)?.split_once(' ')?;
         Some(Self { entries: entries.parse().ok()?, sum: u128::from_str_radix(sum, 16).ok()? })
     }
 }
