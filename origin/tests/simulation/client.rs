@@ -7,7 +7,7 @@ use futures::FutureExt;
 use nearkv::{Answer, Error, Key, Random, Reason, Version};
 use tokio::time::{Instant, sleep};
 
-use crate::{cluster::Replica, excuse::Excuse, judgement::Start, plan::Plan, sim::Sim, switches};
+use crate::{cluster::Replica, excuse::Excuse, judgement::Start, plan::Plan, sim::Sim};
 
 /// An operation that takes longer than this while its process runs hangs.
 const HANGS: Duration = Duration::from_secs(300);
@@ -15,9 +15,9 @@ const HANGS: Duration = Duration::from_secs(300);
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 /// Data are born within this, if the store can be reached at all.
 const BIRTH: Duration = Duration::from_secs(60);
-/// Calls of the store that a write may have to wait out after its deadline, each as long as the store's own deadline:
-/// segments, which are tried several times, the swap, a look at the root, the swap again, and what a lost one reads anew.
-const LATE_CALLS: u32 = 12;
+/// Calls of the store that a write may have to wait out after its deadline, each as long as the store's own deadline: the
+/// one that was under way when the deadline passed.
+const LATE_CALLS: u32 = 1;
 
 /// How a write ended for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,9 +135,8 @@ impl Client {
     /// An answer to a write must come in time, if the process did not stand still.
     pub(crate) fn in_time(&self, replica: &Replica, start: &Start, more: Duration) {
         let Plan { write_deadline, ref faults, .. } = self.sim.plan;
-        let late = if switches::WRITES_KEEP_THEIR_DEADLINE { 0 } else { LATE_CALLS };
         // The way of an answer that is there already.
-        let most = write_deadline + more + faults.deadline * late + Duration::from_secs(1);
+        let most = write_deadline + more + faults.deadline * LATE_CALLS + Duration::from_secs(1);
         let took = start.at.elapsed();
         if start.has_run(replica) && took > most {
             self.sim

@@ -20,7 +20,6 @@ use crate::{
     excuse::Excuse,
     ledger::Cause,
     sim::Sim,
-    switches,
     value::{number_of, value_of},
     wounds::Lost,
 };
@@ -82,9 +81,7 @@ pub(crate) async fn settle(sim: &Arc<Sim>) -> Result<(), String> {
         }
         let said = sim.cluster.alive().iter().any(|replica| health(sim, replica) == "PartDamaged");
         if said && !repaired {
-            if switches::DAMAGE_STAYS_WHERE_IT_IS {
-                tidiness(sim)?;
-            }
+            tidiness(sim)?;
             repair_parts(sim).await?;
             (repaired, give_up) = (true, Instant::now() + PATIENCE + sim.plan.grace * 4);
             continue;

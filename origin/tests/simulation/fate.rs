@@ -10,9 +10,7 @@ use nearkv_origin::{
 };
 use tokio::time::sleep;
 
-use crate::{
-    choice, cluster::Cluster, damage, excuse::Excuse, plan::Plan, sim::Sim, switches, value::value_of,
-};
+use crate::{choice, cluster::Cluster, damage, excuse::Excuse, plan::Plan, sim::Sim, value::value_of};
 
 /// The longest that a connection is cut.
 const LONGEST_CUT: Duration = Duration::from_secs(30);
@@ -83,7 +81,7 @@ fn person(sim: &Arc<Sim>, random: &Random) {
     let Plan { damage, rebirths, declares, changes, .. } = sim.plan;
     match random.below(100) {
         0..20 if damage => damage::strike(sim),
-        20..30 if damage && switches::REPAIR_DURING_TRAFFIC => damage::repair(sim, random),
+        20..30 if damage => damage::repair(sim, random),
         30..45 if rebirths => {
             if sim.config().is_some() {
                 sim.delete();

@@ -30,7 +30,6 @@ mod recency;
 mod sim;
 mod stored;
 mod swaps;
-mod switches;
 mod told;
 mod value;
 mod verdict;

@@ -5,8 +5,6 @@ use std::time::Duration;
 use nearkv::Random;
 use nearkv_origin::store::simulated::Faults;
 
-use crate::switches;
-
 /// One history in so many has a large KvNamespace: it takes a hundred times as long to tell as another.
 const LARGE_ONE_IN: u64 = 40;
 
@@ -135,7 +133,7 @@ impl Plan {
         match random.below(LARGE_ONE_IN) {
             0 => plan.large(&random),
             1..=4 => plan.peaceful(&random),
-            5..=7 if switches::LARGE_VALUES_WITH_SHORT_LIVES => plan.short_lived(),
+            5..=7 => plan.short_lived(),
             _ => plan,
         }
     }

@@ -9,7 +9,7 @@ use nearkv_origin::{
     store::{Object, ObjectName},
 };
 
-use crate::{ledger::Ledger, life::Entries, switches};
+use crate::{ledger::Ledger, life::Entries};
 
 /// Keys of which something was lost.
 #[derive(Clone, Debug)]
@@ -90,9 +90,7 @@ impl Ledger {
             Some(records.into_iter().map(|Versioned { record, .. }| key_of(record)).collect())
         };
         match part(object) {
-            Some(Part::Log) if switches::A_LOST_SEGMENT_LOSES_ITS_OWN_KEYS => {
-                records("records").map_or(Lost::All, Lost::Some)
-            }
+            Some(Part::Log) => records("records").map_or(Lost::All, Lost::Some),
             Some(Part::Page) => records("entries").map_or(Lost::All, Lost::Some),
             Some(Part::Value) => {
                 let names_it = |stored: &StoredValue| match stored {
