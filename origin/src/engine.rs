@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use nearkv::{Clock, Error, Namespace, Random, Version};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::{
+    sync::{Notify, Semaphore, broadcast},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -17,7 +20,7 @@ use crate::{
     },
     instance::{Instance, Tasks},
     limits::pacing::Pace,
-    settings::{LOOKS_AT_ONCE, RESTART_PAUSE},
+    settings::{LOAD_PATIENCE, LOOKS_AT_ONCE, RESTART_PAUSE},
     state::context::Context,
     store::ObjectStore,
     upkeep::census,
@@ -254,7 +257,7 @@ impl Origin {
         }
         let instance = self.known(namespace)?;
         // Whatever this shows, the operation itself says it in its own words.
-        let _ = instance.follower.refresh().await;
+        let _ = timeout(LOAD_PATIENCE, instance.follower.refresh()).await;
         Ok(instance)
     }
 }

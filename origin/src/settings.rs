@@ -72,6 +72,9 @@ pub(crate) const RELOAD_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const RELOAD_PAUSE_MOST: Duration = Duration::from_secs(5);
 /// Most live looks for unknown KvNamespaces at a time (design §4: never cached).
 pub(crate) const LOOKS_AT_ONCE: usize = 4;
+/// How long the first request for a KvNamespace that was unknown until then waits for its data, before its own time
+/// begins: a load takes some hundred milliseconds as a rule, and later ones are told that it goes on.
+pub(crate) const LOAD_PATIENCE: Duration = Duration::from_secs(2);
 /// Most changes a slow listener may be behind before it is told to look at everything.
 pub(crate) const CHANGES_KEPT: usize = 1024;
 

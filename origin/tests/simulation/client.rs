@@ -15,9 +15,8 @@ const HANGS: Duration = Duration::from_secs(300);
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 /// Data are born within this, if the store can be reached at all.
 const BIRTH: Duration = Duration::from_secs(60);
-/// Calls of the store that a write may have to wait out after its deadline, each as long as the store's own deadline: the
-/// one that was under way when the deadline passed.
-const LATE_CALLS: u32 = 1;
+/// What a write to a KvNamespace that was unknown until then waits for its data before its deadline begins.
+const LOAD: Duration = Duration::from_secs(2);
 
 /// How a write ended for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,9 +133,8 @@ impl Client {
 
     /// An answer to a write must come in time, if the process did not stand still.
     pub(crate) fn in_time(&self, replica: &Replica, start: &Start, more: Duration) {
-        let Plan { write_deadline, ref faults, .. } = self.sim.plan;
         // The way of an answer that is there already.
-        let most = write_deadline + more + faults.deadline * LATE_CALLS + Duration::from_secs(1);
+        let most = LOAD + self.sim.plan.write_deadline + more + Duration::from_secs(1);
         let took = start.at.elapsed();
         if start.has_run(replica) && took > most {
             self.sim
