@@ -1,7 +1,11 @@
 //! [`Origin`]: the face of the engine towards the controller, the HTTP servers and the command line. What is
 //! behind it is one `instance` per KvNamespace and one watch of all roots.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use nearkv::{Clock, Error, Namespace, Random, Version};
 use parking_lot::{Mutex, RwLock};
@@ -16,7 +20,7 @@ use crate::{
     ended::Ended,
     follow::{
         follower::Follower,
-        root_watch::{self, Followers},
+        root_watch::{Followers, RootWatches},
     },
     instance::{Instance, Tasks},
     limits::pacing::Pace,
@@ -66,7 +70,8 @@ impl Origin {
     /// until `shutdown`; then finishes the commits in flight and joins its tasks.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let mut tasks = Tasks::default();
-        let follow = root_watch::roots(&self.context, &*self);
+        let watches = RootWatches::new(&self.context, &*self);
+        let follow = watches.run();
         let census = census::run(&self.context, &*self);
         tokio::pin!(follow, census);
         loop {
@@ -83,6 +88,7 @@ impl Origin {
             }
         }
         while tasks.failed().await.is_some() {}
+        watches.farewell().await;
     }
 
     /// Takes a fresh instance in the place of one whose tasks have panicked: what it had in memory may be half done, and
@@ -120,6 +126,7 @@ impl Origin {
         if self.ended.contains(&config.uid) {
             return false;
         }
+        self.context.configured.fetch_add(1, Ordering::Release);
         if let Some(instance) = instances.get(&config.namespace) {
             if instance.reconfigure(&config) {
                 return true;

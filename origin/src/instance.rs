@@ -44,7 +44,7 @@ impl Instance {
     pub(crate) fn reconfigure(&self, config: &NamespaceConfig) -> bool {
         let reconfigured = self.space.reconfigure(config);
         if reconfigured == Reconfigured::Changed {
-            self.follower.inbox.request_check();
+            self.follower.request_check();
         }
         reconfigured != Reconfigured::OtherUid
     }
@@ -76,8 +76,8 @@ impl Instance {
     }
 
     pub(crate) async fn get(&self, key: &Key, options: &GetOptions) -> Result<Answer<Lookup>, Error> {
-        let view = self.follower.readable(&options.read).await?;
-        self.space.get(&view, key, options)
+        let reading = self.follower.readable(&options.read).await?;
+        self.space.get(&reading, key, options)
     }
 
     pub(crate) async fn get_many(
@@ -85,14 +85,14 @@ impl Instance {
         keys: &[Key],
         options: &ReadOptions,
     ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
-        let view = self.follower.readable(options).await?;
-        self.space.get_many(&view, keys, options)
+        let reading = self.follower.readable(options).await?;
+        self.space.get_many(&reading, keys, options)
     }
 
     pub(crate) async fn list(&self, options: &ListOptions) -> Result<Answer<Page>, Error> {
         let limit = Space::list_limit(options)?;
-        let view = self.follower.readable(&options.read).await?;
-        self.space.list(&view, limit, options)
+        let reading = self.follower.readable(&options.read).await?;
+        self.space.list(&reading, limit, options)
     }
 
     pub(crate) async fn put(

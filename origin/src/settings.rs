@@ -52,20 +52,29 @@ pub(crate) const REPAIR_ATTEMPTS: usize = 100;
 pub(crate) const OTHERS_HEAL: Duration = Duration::from_secs(60);
 /// Segments in the root at which every replica folds, also one that is not the maintainer.
 pub(crate) const FULL_SEGMENTS: usize = 16;
-/// Longest time between two lists of the roots, which alone prove that memory is current: the age that answers have
-/// while all is well. One list takes the API server a few milliseconds for a thousand roots.
-pub(crate) const LIST_EVERY: Duration = Duration::from_secs(2);
+/// Time between two swaps of the canary while anybody reads or writes: the age that answers have while all is well. A swap
+/// is some 600 bytes to the store.
+pub(crate) const CANARY_EVERY: Duration = Duration::from_secs(1);
 /// Shortest such time, for KvNamespaces with a low TTL.
-pub(crate) const LIST_EVERY_LEAST: Duration = Duration::from_millis(500);
-/// Lists within the lowest TTL, so that one that fails leaves time for the next.
-pub(crate) const LISTS_PER_TTL: u32 = 4;
+pub(crate) const CANARY_EVERY_LEAST: Duration = Duration::from_millis(250);
+/// Proofs within the lowest TTL, so that one that fails leaves time for the next.
+pub(crate) const PROOFS_PER_TTL: u32 = 4;
+/// After so long without a read or a write a scope is idle (design §7).
+pub(crate) const IDLE_AFTER: Duration = Duration::from_secs(60);
+/// Time between two swaps of an idle replica's canary. They say that it is there; the alert on proofs waits 30 s.
+pub(crate) const IDLE_EVERY: Duration = Duration::from_secs(20);
+/// Most objects that a canary names as missing: more are told once some of these are there again.
+pub(crate) const LOSSES_REPORTED: usize = 16;
+/// How long a read of a KvNamespace with TTL 0 waits for the root before it is answered from memory, as stale.
+pub(crate) const FRESH_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the watch may tell of an older root than memory has: it is some milliseconds late as a rule. After this the root
+/// is read.
+pub(crate) const WATCH_LATE: Duration = Duration::from_secs(2);
 /// How long a reader who wants a newer state than memory has waits for the watch before the root is read: the watch is
 /// some milliseconds late as a rule, and a read of the root costs the API server more than an event.
 pub(crate) const WATCH_PATIENCE: Duration = Duration::from_millis(50);
 /// Pause before a KvNamespace whose tasks have failed is loaded anew.
 pub(crate) const RESTART_PAUSE: Duration = Duration::from_secs(1);
-/// How often the follower looks whether it is time to list.
-pub(crate) const FOLLOW_TICK: Duration = Duration::from_millis(250);
 /// Pause before a load that failed is tried again, doubled up to [`RELOAD_PAUSE_MOST`].
 pub(crate) const RELOAD_PAUSE: Duration = Duration::from_millis(100);
 /// Longest such pause.

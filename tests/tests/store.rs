@@ -26,7 +26,7 @@ async fn store(control_plane: &ControlPlane, folders: &[&TestNamespace]) -> Clus
     let config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     let folders = folders.iter().map(|namespace| namespace.name().to_owned()).collect();
-    Cluster::connect(config, folders, Arc::new(SystemClock), Arc::new(Random::from_os())).unwrap()
+    Cluster::connect(config, folders, "default", Arc::new(SystemClock), Arc::new(Random::from_os())).unwrap()
 }
 
 fn draft(folder: &TestNamespace, name: &str) -> Draft {
@@ -39,8 +39,11 @@ fn draft(folder: &TestNamespace, name: &str) -> Draft {
     }
 }
 
-fn roots() -> Selector {
-    Selector { folder: None, labels: vec![("nearkv.dev/part".to_owned(), "root".to_owned())] }
+fn roots(folder: Option<&str>) -> Selector {
+    Selector {
+        folder: folder.map(Into::into),
+        labels: vec![("nearkv.dev/part".to_owned(), vec!["root".to_owned()])],
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,6 +65,16 @@ async fn a_cluster_is_an_object_store() {
     assert!(skew < 2000, "{skew} ms off the API server of this machine");
 }
 
+/// The next event that is no bookmark.
+async fn next(watch: &mut BoxStream<'static, WatchEvent>) -> WatchEvent {
+    loop {
+        let event = timeout(PATIENCE, watch.next()).await.unwrap().unwrap();
+        if !matches!(event, WatchEvent::Current) {
+            return event;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn several_kubernetes_namespaces_are_one_store() {
     let control_plane = ControlPlane::shared().await.unwrap();
@@ -70,21 +83,21 @@ async fn several_kubernetes_namespaces_are_one_store() {
     let store = store(control_plane, &[&a, &b]).await;
     let first = store.create(&draft(&a, "first.kv")).await.unwrap();
     store.create(&draft(&other, "other.kv")).await.unwrap();
-    let mut watch = store.watch(&roots());
-    let mut next = async || {
-        loop {
-            let event = timeout(PATIENCE, watch.next()).await.unwrap().unwrap();
-            if !matches!(event, WatchEvent::Current) {
-                return event;
-            }
-        }
-    };
-    let WatchEvent::Reset(objects) = next().await else { panic!("no Reset") };
+    let [first_scope, second_scope] = store.scopes().try_into().unwrap();
+    assert_eq!(
+        [&first_scope, &second_scope].map(|scope| scope.folder.as_deref()),
+        [Some(a.name()), Some(b.name())]
+    );
+    let mut watch = store.watch(&roots(first_scope.folder.as_deref()));
+    let mut other_watch = store.watch(&roots(second_scope.folder.as_deref()));
+    let WatchEvent::Reset(objects) = next(&mut watch).await else { panic!("no Reset") };
     assert_eq!(objects.iter().map(|object| &object.meta).collect::<Vec<_>>(), [&first]);
+    let WatchEvent::Reset(objects) = next(&mut other_watch).await else { panic!("no Reset") };
+    assert!(objects.is_empty(), "{objects:?}");
     let second = store.create(&draft(&b, "second.kv")).await.unwrap();
-    let WatchEvent::Applied(object) = next().await else { panic!("no creation") };
+    let WatchEvent::Applied(object) = next(&mut other_watch).await else { panic!("no creation") };
     assert_eq!(object.meta, second);
-    assert_eq!(store.list(&roots()).await.unwrap(), [first, second]);
+    assert_eq!(store.list(&roots(None)).await.unwrap(), [first, second]);
     for namespace in [a, b, other] {
         namespace.delete().await.unwrap();
     }

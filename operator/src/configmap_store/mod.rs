@@ -5,7 +5,6 @@ mod clock;
 mod convert;
 mod decode;
 mod encode;
-mod merge;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -13,10 +12,7 @@ mod watch;
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures::{
-    StreamExt,
-    stream::{self, BoxStream},
-};
+use futures::stream::BoxStream;
 use http::{
     HeaderValue, Request,
     header::{ACCEPT, CONTENT_TYPE},
@@ -34,10 +30,11 @@ use nearkv::{Clock, Random, UnixMillis};
 use prost::Message;
 use tokio::time::timeout;
 
-use self::{clock::ObservedTime, merge::Merge};
+use self::clock::ObservedTime;
 use crate::client::traced;
 use nearkv_origin::store::{
-    Draft, Label, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
+    Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
+    WatchScope,
 };
 
 /// After this a call's outcome is unknown. An API server answers in milliseconds, and while etcd elects a
@@ -59,15 +56,16 @@ const METADATA_LIST: &str = "application/vnd.kubernetes.protobuf;as=PartialObjec
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
-    /// The Kubernetes namespaces that count; all, if there is none here.
-    folders: Arc<[String]>,
+    /// The parts of the cluster that count, each watched by itself.
+    scopes: Arc<[WatchScope]>,
     time: ObservedTime,
     random: Arc<Random>,
 }
 
 impl Cluster {
     /// Connects with a configuration of kube's; the first call will show whether it works. Only `folders`
-    /// are listed and watched where a selector names none; all of the cluster, if `folders` is empty.
+    /// are listed and watched where a selector names none; all of the cluster, if `folders` is empty. The canary is put
+    /// into each of them, or into `home`, the operator's own Kubernetes namespace, if that is all of the cluster.
     ///
     /// The client is made here, because it must not repeat a request by itself as kube's clients do after 429,
     /// 503 and 504: a write that was committed at the first attempt would meet a conflict with itself.
@@ -77,13 +75,14 @@ impl Cluster {
     pub fn connect(
         mut config: Config,
         folders: Vec<String>,
+        home: &str,
         clock: Arc<dyn Clock>,
         random: Arc<Random>,
     ) -> kube::Result<Self> {
         let time = ObservedTime::new(clock);
         config.default_retry = false;
         let client = ClientBuilder::try_from(config)?.with_layer(&time).with_layer(&traced()).build();
-        Ok(Self { client, folders: folders.into(), time, random })
+        Ok(Self { client, scopes: scopes(folders, home), time, random })
     }
 
     fn api(&self, folder: &str) -> Api<ConfigMap> {
@@ -94,8 +93,7 @@ impl Cluster {
     fn folders_of<'a>(&'a self, selector: &'a Selector) -> Vec<Option<&'a str>> {
         match &selector.folder {
             Some(folder) => vec![Some(folder)],
-            None if self.folders.is_empty() => vec![None],
-            None => self.folders.iter().map(|folder| Some(folder.as_str())).collect(),
+            None => self.scopes.iter().map(|scope| scope.folder.as_deref()).collect(),
         }
     }
 
@@ -209,21 +207,15 @@ impl ObjectStore for Cluster {
     }
 
     fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent> {
-        let mut parts: Vec<_> = self
-            .folders_of(selector)
-            .into_iter()
-            .map(|folder| folder.map_or_else(|| Api::all(self.client.clone()), |folder| self.api(folder)))
-            .map(|api| watch::follow(api, labels(&selector.labels), Arc::clone(&self.random)))
-            .collect();
-        if parts.len() == 1 {
-            return parts.remove(0);
-        }
-        let mut merge = Merge::of(parts.len());
-        let numbered =
-            parts.into_iter().enumerate().map(|(index, part)| part.map(move |event| (index, event)));
-        stream::select_all(numbered)
-            .filter_map(move |(index, event)| std::future::ready(merge.absorb(index, event)))
-            .boxed()
+        let api = match &selector.folder {
+            Some(folder) => self.api(folder),
+            None => Api::all(self.client.clone()),
+        };
+        watch::follow(api, labels(&selector.labels), Arc::clone(&self.random))
+    }
+
+    fn scopes(&self) -> Vec<WatchScope> {
+        self.scopes.to_vec()
     }
 
     fn time(&self) -> Option<UnixMillis> {
@@ -231,18 +223,31 @@ impl ObjectStore for Cluster {
     }
 }
 
+/// These Kubernetes namespaces one by one, or the whole cluster.
+fn scopes(folders: Vec<String>, home: &str) -> Arc<[WatchScope]> {
+    if folders.is_empty() {
+        return [WatchScope { folder: None, canary: Some(home.into()) }].into();
+    }
+    let scope = |folder: String| {
+        let folder: Arc<str> = folder.into();
+        WatchScope { folder: Some(Arc::clone(&folder)), canary: Some(folder) }
+    };
+    folders.into_iter().map(scope).collect()
+}
+
 fn params() -> PostParams {
     PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
 
 /// Labels as a label selector.
-fn labels(labels: &[Label]) -> String {
-    let terms: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+fn labels(labels: &[(String, Vec<String>)]) -> String {
+    let terms: Vec<_> =
+        labels.iter().map(|(key, values)| format!("{key} in ({})", values.join(","))).collect();
     terms.join(",")
 }
 
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cluster").field("folders", &self.folders).finish_non_exhaustive()
+        f.debug_struct("Cluster").field("scopes", &self.scopes).finish_non_exhaustive()
     }
 }

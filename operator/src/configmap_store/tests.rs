@@ -22,7 +22,7 @@ type Heads = Arc<Mutex<Vec<String>>>;
 async fn server(answer: Option<&'static str>) -> (Cluster, Heads) {
     let (config, heads) = listen(answer).await;
     let random = Arc::new(Random::seeded(1));
-    (Cluster::connect(config, Vec::new(), Arc::new(SystemClock), random).unwrap(), heads)
+    (Cluster::connect(config, Vec::new(), "nearkv-system", Arc::new(SystemClock), random).unwrap(), heads)
 }
 
 async fn listen(answer: Option<&'static str>) -> (Config, Heads) {
@@ -101,7 +101,8 @@ async fn the_api_server_is_told_which_trace_a_request_belongs_to() {
 
     let (config, heads) = listen(Some("403 Forbidden")).await;
     let random = Arc::new(Random::seeded(1));
-    let store = Cluster::connect(config.clone(), Vec::new(), Arc::new(SystemClock), random).unwrap();
+    let store =
+        Cluster::connect(config.clone(), Vec::new(), "nearkv-system", Arc::new(SystemClock), random).unwrap();
     let (draft, id) = (draft(), ObjectId("1".into()));
     let calls = async {
         let _refused = store.get(&draft.name).await;

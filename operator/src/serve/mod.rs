@@ -78,9 +78,14 @@ pub async fn run(args: &RunArgs, log: LogFilter) -> Result<(), ServeError> {
     let random = Arc::new(Random::from_os());
     let lease = lease_settings(args, &config.default_namespace, &random);
     let client = client::connect(config.clone()).map_err(ServeError::Client)?;
-    let store =
-        Cluster::connect(config, args.watch_namespace.clone(), Arc::clone(&clock), Arc::clone(&random))
-            .map_err(ServeError::Client)?;
+    let store = Cluster::connect(
+        config,
+        args.watch_namespace.clone(),
+        &lease.namespace,
+        Arc::clone(&clock),
+        Arc::clone(&random),
+    )
+    .map_err(ServeError::Client)?;
     let scopes = Scope::of(&args.watch_namespace);
     let catalog = Arc::new(KubeCatalog::new(client.clone(), scopes.clone()));
     let origin =

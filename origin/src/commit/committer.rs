@@ -70,6 +70,7 @@ impl Committer {
     /// Queues a request and waits for its verdict, in the queue at most until its deadline. A caller that goes away meanwhile
     /// does not stop the request.
     pub(crate) async fn submit(&self, operation: Operation, objects: Option<Age>) -> Result<Verdict, Error> {
+        self.space.proof.scope().touch();
         let (reply, mut answer) = oneshot::channel();
         let deadline = Instant::now() + self.patience(operation.weight() as u64);
         let request = Request { operation, deadline, objects, span: Span::current(), reply: Some(reply) };

@@ -211,7 +211,7 @@ impl Committer {
         self.reckoned.store(turn.sent(), Ordering::Relaxed);
         let drafter = Drafter { namespace: self.space.namespace.clone(), owner: judged.owner.clone() };
         let draft = drafter.root(next.content.clone());
-        let sent = (Instant::now(), Age::start(&*self.space.context.clock));
+        let sent = (self.space.moment(), Age::start(&*self.space.context.clock));
         let underway = self.follower.own_swaps.sent(next.content.clone());
         let swap = self.space.context.commit_store.replace(&draft, &base.token);
         let Some(swapped) = batch.answering(outcome::unknown, swap).await else { return Step::Done };
@@ -287,7 +287,7 @@ impl Committer {
         next: DraftRoot,
         entries: crate::state::entries::Entries,
         meta: &Meta,
-        sent: Instant,
+        sent: Duration,
     ) {
         let records = next.root.version.saturating_sub(base.root.version);
         self.space.tally.count_commit(&self.space.context.counters, records);
@@ -301,7 +301,7 @@ impl Committer {
             damage,
         };
         let published = self.space.publish(Arc::new(snapshot), false);
-        self.space.prove(sent);
+        self.space.proof.prove(sent);
         // The store takes what it is given, and what was lost may have been written again.
         if matches!(self.space.health(), Health::StoreRefused { .. } | Health::PartDamaged { .. }) {
             self.space.assess(&published);

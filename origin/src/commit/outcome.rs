@@ -71,7 +71,7 @@ impl Committer {
                     }
                 }
                 Look::Lost => {
-                    self.follower.inbox.request_check();
+                    self.follower.request_check();
                     return Outcome::Unknown;
                 }
             }

@@ -16,6 +16,7 @@ use crate::{
     format::{INLINE_VALUE_BYTES, StoredValue},
     limits::deadline::patiently,
     parts::age::Age,
+    state::snapshot::Snapshot,
     values::{self, Shelved},
 };
 
@@ -113,8 +114,14 @@ impl Committer {
             if let Some(expiration) = options.expiration {
                 expiration.resolve(now, config.min_ttl)?;
             }
-            if view.entries.live(key, now).is_some_and(|slot| slot.put.declared) {
-                return Err(Error::key_declared(key, &self.space.namespace).with_version(view.version()));
+            let is_declared =
+                |view: &Snapshot| view.entries.live(key, now).is_some_and(|slot| slot.put.declared);
+            // By the newest root: memory may be behind (invariant 4).
+            if is_declared(&view)
+                && let newest = self.follower.refresh().await?
+                && is_declared(&newest)
+            {
+                return Err(Error::key_declared(key, &self.space.namespace).with_version(newest.version()));
             }
         }
         let value = patiently(&self.space.context.pace, value, patience)?;
@@ -156,7 +163,7 @@ impl Committer {
 
     /// The state of a write's answer: what has just been committed is as new as can be.
     fn written(&self, version: Version) -> State {
-        self.space.state(version, false, None)
+        self.space.state(version, self.space.proof.latest(), false, None)
     }
 }
 

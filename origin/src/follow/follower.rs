@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    follow::{inbox::Inbox, min_version::VersionRead, own_swaps::OwnSwaps},
+    follow::{inbox::Inbox, own_swaps::OwnSwaps, reading::SharedRead},
     state::space::Space,
 };
 
@@ -18,20 +18,20 @@ pub(crate) struct Follower {
     /// Only one root at a time is fetched for and applied.
     pub(crate) applying: tokio::sync::Mutex<()>,
     /// Held while the root is read for readers who want a newer state; what the last such read showed.
-    pub(crate) version_reads: tokio::sync::Mutex<Option<VersionRead>>,
+    pub(crate) shared_reads: tokio::sync::Mutex<Option<SharedRead>>,
 }
 
 impl Follower {
     /// Begins with a look at the root, as soon as [`Follower::run`] is polled.
     pub(crate) fn new(space: Arc<Space>) -> Arc<Self> {
         let inbox = Inbox::default();
-        inbox.request_check();
+        inbox.request_check(&space.proof);
         Arc::new(Self {
             space,
             inbox,
             own_swaps: OwnSwaps::default(),
             applying: tokio::sync::Mutex::default(),
-            version_reads: tokio::sync::Mutex::default(),
+            shared_reads: tokio::sync::Mutex::default(),
         })
     }
 

@@ -1,10 +1,10 @@
 //! What a space does about a root object that it reads or hears of: believes it, confirms it, or says what is wrong.
 //! Only what a read of the root shows may change the health or replace one life of the data by another.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use nearkv::{Error, Reason};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     Health,
@@ -16,7 +16,7 @@ use crate::{
     },
     format::{Root, root_name},
     parts::loader::LoadError,
-    settings::{RELOAD_PAUSE, RELOAD_PAUSE_MOST},
+    settings::{RELOAD_PAUSE, RELOAD_PAUSE_MOST, WATCH_LATE},
     state::snapshot::Snapshot,
     store::{Object, StoreError},
 };
@@ -26,7 +26,7 @@ use crate::{
 enum Source {
     /// By a consistent read, asked for at that moment: the object was the newest then or later. With what becomes of parts
     /// that were lost before.
-    Read(Instant, Before),
+    Read(Duration, Before),
     /// By the watch: the object may be late, and says nothing of how new it is.
     Watch,
 }
@@ -35,7 +35,7 @@ enum Source {
 struct RootRead {
     /// What memory had when the read began.
     before: Option<Arc<Snapshot>>,
-    asked: Instant,
+    asked: Duration,
     lost: Before,
     found: Result<Option<Object>, StoreError>,
 }
@@ -44,23 +44,49 @@ impl Follower {
     /// Looks at whatever the follower has heard of, until the space is closed.
     pub(crate) async fn attend(&self) {
         let mut pause = RELOAD_PAUSE;
+        // When the root is read, because what the watch told of last is not what memory has.
+        let mut doubtful: Option<Instant> = None;
         loop {
-            self.inbox.arrived.notified().await;
-            let Heard { object, check } = self.inbox.take();
-            let outcome = match object {
-                Some(object) if !check => {
-                    self.own_swaps.settled(&object.content).await;
-                    self.hear(object).await
+            let doubt = async {
+                match doubtful {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
                 }
-                Some(_) | None => self.look_again().await.map(drop),
             };
+            tokio::select! {
+                biased;
+                () = self.inbox.arrived.notified() => {}
+                () = doubt => self.request_check(),
+            }
+            let Heard { object, check, proven } = self.inbox.take(&self.space.proof);
+            let outcome = match object {
+                // Only a read of the root may say that it is well again.
+                Some(object) if !check && self.space.is_sound() => {
+                    self.own_swaps.settled(&object.content).await;
+                    let token = object.meta.token.clone();
+                    let heard = self.hear(object).await;
+                    // An own commit that the watch has yet to tell of, or a hand that has put an old root back.
+                    let is_like = self.space.view().is_some_and(|view| view.token == token);
+                    doubtful = (!is_like).then(|| Instant::now() + WATCH_LATE);
+                    heard
+                }
+                Some(_) | None => {
+                    doubtful = None;
+                    self.look_again().await.map(drop)
+                }
+            };
+            self.inbox.done();
             match outcome {
-                Ok(()) => pause = RELOAD_PAUSE,
+                Ok(()) => {
+                    pause = RELOAD_PAUSE;
+                    self.space.if_sound(|| self.space.proof.prove(proven));
+                    self.resume();
+                }
                 Err(error) if is_passing(&error) => {
                     tracing::debug!(namespace = %self.space.namespace, %error, "the root could not be read yet");
                     tokio::time::sleep(pause + self.space.context.random.jitter(pause)).await;
                     pause = (pause * 2).min(RELOAD_PAUSE_MOST);
-                    self.inbox.request_check();
+                    self.request_check();
                 }
                 // A KvNamespace that was just made: not worth a warning until somebody expects data.
                 Err(error) if error.reason() == Reason::NamespaceLoading => {
@@ -86,8 +112,24 @@ impl Follower {
 
     async fn look(&self, lost: Before) -> Result<Arc<Snapshot>, Error> {
         let read = self.read_root(lost).await;
-        let _turn = self.applying.lock().await;
-        if self.is_overtaken(&read) { self.read(lost).await } else { self.take_in_read(read).await }
+        let turn = self.applying.lock().await;
+        let looked =
+            if self.is_overtaken(&read) { self.read(lost).await } else { self.take_in_read(read).await };
+        drop(turn);
+        if looked.is_ok() {
+            self.resume();
+        }
+        looked
+    }
+
+    /// Has the root read, soon.
+    pub(crate) fn request_check(&self) {
+        self.inbox.request_check(&self.space.proof);
+    }
+
+    /// Something was read or taken in: the watch proves it again, if there is nothing else to look at.
+    fn resume(&self) {
+        self.space.if_sound(|| self.inbox.resume(&self.space.proof));
     }
 
     /// Whether memory has moved on since the read began, and the read shows something else than a later state of the same
@@ -124,7 +166,7 @@ impl Follower {
     }
 
     async fn read_root(&self, lost: Before) -> RootRead {
-        let (before, asked) = (self.space.view(), Instant::now());
+        let (before, asked) = (self.space.view(), self.space.moment());
         let found = self.space.context.store.get(&root_name(&self.space.namespace)).await;
         RootRead { before, asked, lost, found }
     }
@@ -226,7 +268,7 @@ impl Follower {
     /// The root still says what it said; perhaps somebody has touched its labels.
     fn same(&self, present: Arc<Snapshot>, object: Object, source: Source) -> Arc<Snapshot> {
         let Source::Read(asked, _) = source else { return present };
-        self.space.prove(asked);
+        self.space.proof.prove(asked);
         self.space.assess(&present);
         if present.token == object.meta.token && present.owner == object.meta.owner {
             return present;
@@ -258,7 +300,7 @@ impl Follower {
         let loaded = self.compare(loaded.map_err(failed)?, &object, before).await.map_err(failed)?;
         let published = self.space.publish(Arc::new(loaded), replaces);
         if let Source::Read(asked, _) = source {
-            self.space.prove(asked);
+            self.space.proof.prove(asked);
         }
         self.space.assess(&published);
         self.space.settle();

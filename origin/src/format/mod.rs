@@ -11,6 +11,7 @@
 
 mod beside;
 mod bounds;
+mod canary;
 mod json;
 mod manifest;
 mod part;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use bounds::{BoundsByFirst, KeyBounds};
+pub use canary::{CANARY, ObjectPath, ReplicaState, Report, canary_name};
 pub use manifest::{Child, List, Manifest, ManifestObject, Reference, Top};
 pub use part::{Drafter, LABEL_BYTES, bounds_beside, checked_lines, chunk_bytes, chunk_name};
 pub use record::{Chunks, Put, Record, StoredValue, Versioned, decode_lines, encode_lines};

@@ -4,6 +4,7 @@
 
 mod bucket;
 mod paced;
+pub(crate) mod share;
 mod turn;
 mod turns;
 
@@ -100,7 +101,7 @@ impl Pace {
 
     /// Divides rate and burst among so many operators of the installation. What is left of the old share is kept up to the
     /// new burst.
-    pub fn set_share(&self, operators: u32) {
+    pub(crate) fn set_share(&self, operators: u32) {
         let Some(state) = &self.state else { return };
         let mut state = state.lock();
         state.bucket.divide(operators, Instant::now());
@@ -109,16 +110,28 @@ impl Pace {
 
     /// Bytes that may be sent at once now; below zero, what has to come in before anything may. `None` without limits.
     #[must_use]
-    pub fn level(&self) -> Option<i64> {
+    pub(crate) fn level(&self) -> Option<i64> {
         Some(self.state.as_ref()?.lock().bucket.level(Instant::now()))
     }
 
-    /// Goes on with the [`Pace::level`] of `since` ago, so that a restart is no new burst. Never raises the level.
-    pub fn restore(&self, level: i64, since: Duration) {
+    /// Nothing may be sent at once: what the other operators of the installation have left is not known yet.
+    pub(crate) fn empty(&self) {
+        if let Some(state) = &self.state {
+            state.lock().bucket.empty(Instant::now());
+        }
+    }
+
+    /// Takes over what others may not send any more, up to the burst; what they owe, if it is below zero.
+    pub(crate) fn take_over(&self, bytes: i64) {
         let Some(state) = &self.state else { return };
         let mut state = state.lock();
-        state.bucket.restore(level, since, Instant::now());
+        state.bucket.take_over(bytes, Instant::now());
         state.turns.wake_next();
+    }
+
+    /// The limits of the whole installation; `None` where there are none.
+    pub(crate) fn limits(&self) -> Option<PacingSettings> {
+        Some(self.state.as_ref()?.lock().bucket.settings())
     }
 
     /// Takes what is sent to the API server beside the data, a status or a canary, without waiting: it is little, and

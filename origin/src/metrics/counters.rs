@@ -17,6 +17,7 @@ use crate::{
     limits::pacing::Lane,
     store::{
         Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
+        WatchScope,
     },
 };
 
@@ -192,6 +193,10 @@ impl ObjectStore for Counted {
 
     fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent> {
         self.store.watch(selector)
+    }
+
+    fn scopes(&self) -> Vec<WatchScope> {
+        self.store.scopes()
     }
 
     fn time(&self) -> Option<UnixMillis> {

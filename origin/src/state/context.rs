@@ -1,6 +1,6 @@
 //! What all KvNamespaces of an origin share: the store, time, randomness, and who is to be told.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use nearkv::{Clock, Namespace, Random};
 use parking_lot::Mutex;
@@ -14,7 +14,8 @@ use crate::{
     },
     metrics::counters::{Counted, Counters},
     settings::CHANGES_KEPT,
-    store::{ObjectStore, StoreClock},
+    state::scope::Scope,
+    store::{ObjectStore, StoreClock, WatchScope},
     values::{CHUNK_CACHE_BYTES, ChunkCache},
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) bulk_store: Arc<dyn ObjectStore>,
     /// The same store, for writes whose turn has come already.
     pub(crate) commit_store: Arc<dyn ObjectStore>,
+    /// The same store, for what goes beside the data: it waits for nobody, and what follows pays for it.
+    pub(crate) canary_store: Arc<dyn ObjectStore>,
     /// The same store, for writes that stand back for commits.
     pub(crate) upkeep_store: Arc<dyn ObjectStore>,
     /// The store's time, where it has one.
@@ -43,6 +46,12 @@ pub(crate) struct Context {
     pub(crate) deleted: Notify,
     /// Chunks of long values lately read.
     pub(crate) chunks: ChunkCache,
+    /// The parts of the store that are watched one by one.
+    pub(crate) scopes: Vec<Arc<Scope>>,
+    /// This process among those that stand on the store.
+    pub(crate) replica: String,
+    /// Counts the configurations that were taken or dropped, so that what follows from all of them is reckoned anew.
+    pub(crate) configured: AtomicU64,
     store_clock: Arc<StoreClock>,
     maintainer: Mutex<Maintainer>,
 }
@@ -70,12 +79,22 @@ impl Context {
             let commits: Arc<dyn ObjectStore> = Arc::<Counted>::clone(&commits);
             Paced::new(commits, Arc::clone(&pace), Lane::Commit, patience)
         };
+        let scopes = store.scopes().into_iter().map(|part| Arc::new(Scope::new(part))).collect();
         let store_clock = Arc::new(StoreClock::new(clock, Arc::clone(&store)));
         Self {
             store: paced_commits(Some(settings.write_deadline)),
             bulk_store: paced_commits(None),
-            upkeep_store: Paced::new(upkeep, Arc::clone(&pace), Lane::Maintenance, None),
+            upkeep_store: Paced::new(
+                Arc::<Counted>::clone(&upkeep),
+                Arc::clone(&pace),
+                Lane::Maintenance,
+                None,
+            ),
             commit_store: commits,
+            canary_store: Arc::<Counted>::clone(&upkeep),
+            scopes,
+            replica: random.hex128(),
+            configured: AtomicU64::new(0),
             counters,
             pace,
             changes: broadcast::Sender::new(CHANGES_KEPT),
@@ -88,6 +107,13 @@ impl Context {
             random,
             settings,
         }
+    }
+
+    /// The scope of an account's KvNamespaces.
+    pub(crate) fn scope_of(&self, account: &str) -> Arc<Scope> {
+        let covering = self.scopes.iter().find(|scope| scope.part.covers(account));
+        // One that no watch covers is proven by its own reads and commits alone.
+        covering.map_or_else(|| Arc::new(Scope::new(WatchScope::default())), Arc::clone)
     }
 
     /// Tells the listeners of [`crate::Origin::changes`].
@@ -108,6 +134,10 @@ impl Context {
         for listener in &maintainer.listeners {
             listener.send_replace(on);
         }
+    }
+
+    pub(crate) fn is_maintainer(&self) -> bool {
+        self.maintainer.lock().on
     }
 
     pub(crate) fn maintainer(&self) -> watch::Receiver<bool> {

@@ -34,6 +34,9 @@ impl Space {
     pub(crate) fn set_health(&self, health: Health) {
         let mut standing = self.standing.lock();
         standing.settled |= health != Health::Loading;
+        if !is_sound(&health) {
+            self.proof.suspend();
+        }
         if standing.health != health {
             tracing::info!(namespace = %self.namespace, from = standing.health.as_str(), to = health.as_str(), "health changed");
             standing.health = health;
@@ -76,9 +79,13 @@ impl Space {
         }
     }
 
-    /// The refusal of what a damaged root does not allow.
+    /// The refusal of what a damaged root does not allow, or one that the store does not take.
     pub(crate) fn damaged(&self, health: &Health) -> Error {
         let (account, name) = (self.namespace.account(), self.namespace.name());
+        if let Health::StoreRefused { detail } = health {
+            let text = format!("The store refuses the data of KvNamespace {account}/{name}: {detail}");
+            return Error::new(Reason::StoreRefused, text);
+        }
         let remedy = match health {
             Health::FormatUnknown { .. } => {
                 "run the version of nearkv-operator that wrote it, or a newer one".to_owned()
@@ -100,10 +107,22 @@ impl Space {
         )
     }
 
+    /// Does it if memory shows what a readable root says, and keeps the health as it is meanwhile.
+    pub(crate) fn if_sound(&self, then: impl FnOnce()) {
+        let standing = self.standing.lock();
+        if is_sound(&standing.health) {
+            then();
+        }
+    }
+
     /// Whether memory shows what a readable root says.
     pub(crate) fn is_sound(&self) -> bool {
-        matches!(self.health(), Health::Ready | Health::PartDamaged { .. } | Health::StoreRefused { .. })
+        is_sound(&self.standing.lock().health)
     }
+}
+
+fn is_sound(health: &Health) -> bool {
+    matches!(health, Health::Ready | Health::PartDamaged { .. } | Health::StoreRefused { .. })
 }
 
 /// The refusal of an operation on keys whose entries are lost.

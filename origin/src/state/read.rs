@@ -13,12 +13,25 @@ use crate::{
     values,
 };
 
+/// What answers a read.
+pub(crate) struct Reading {
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// As of when it is proven, or what it has become since.
+    pub(crate) proven: Duration,
+}
+
 impl Space {
-    /// The state of an answer from `view`.
-    pub(crate) fn state(&self, version: Version, absence: bool, cache_ttl: Option<Duration>) -> State {
+    /// The state of an answer that is proven as of `proven`.
+    pub(crate) fn state(
+        &self,
+        version: Version,
+        proven: Duration,
+        absence: bool,
+        cache_ttl: Option<Duration>,
+    ) -> State {
         let cache = self.config().cache;
         let max_age = if absence { cache.ttl.min(cache.negative_ttl) } else { cache.ttl };
-        let age = self.age();
+        let age = self.moment().saturating_sub(proven);
         let status = if age > cache_ttl.unwrap_or(max_age) { CacheStatus::Stale } else { CacheStatus::Miss };
         State {
             version,
@@ -31,10 +44,11 @@ impl Space {
 
     pub(crate) fn get(
         &self,
-        view: &Snapshot,
+        reading: &Reading,
         key: &Key,
         options: &GetOptions,
     ) -> Result<Answer<Lookup>, Error> {
+        let Reading { snapshot: view, proven } = reading;
         let body = match self.find(view, key)? {
             None => Lookup::Absent,
             Some(slot) => {
@@ -47,19 +61,20 @@ impl Space {
             }
         };
         let absence = matches!(body, Lookup::Absent);
-        Ok(Answer { body, state: self.state(view.version(), absence, options.read.cache_ttl) })
+        Ok(Answer { body, state: self.state(view.version(), *proven, absence, options.read.cache_ttl) })
     }
 
     pub(crate) fn get_many(
         &self,
-        view: &Snapshot,
+        reading: &Reading,
         keys: &[Key],
         options: &ReadOptions,
     ) -> Result<Answer<Vec<Option<Entry>>>, Error> {
+        let Reading { snapshot: view, proven } = reading;
         let entry = |key| Ok(self.find(view, key)?.map(|slot| self.entry(view, slot)));
         let body: Vec<Option<Entry>> = keys.iter().map(entry).collect::<Result<_, Error>>()?;
         let absence = body.iter().any(Option::is_none);
-        Ok(Answer { body, state: self.state(view.version(), absence, options.cache_ttl) })
+        Ok(Answer { body, state: self.state(view.version(), *proven, absence, options.cache_ttl) })
     }
 
     /// How many keys a list may show, checked before anything is read.
@@ -73,10 +88,11 @@ impl Space {
 
     pub(crate) fn list(
         &self,
-        view: &Snapshot,
+        reading: &Reading,
         limit: usize,
         options: &ListOptions,
     ) -> Result<Answer<Page>, Error> {
+        let Reading { snapshot: view, proven } = reading;
         let after = match &options.cursor {
             Some(Cursor { incarnation, .. }) if *incarnation != view.root.incarnation => {
                 return Err(Error::cursor_invalid());
@@ -97,7 +113,7 @@ impl Space {
         };
         drop(live);
         let body = Page { keys, cursor };
-        Ok(Answer { body, state: self.state(view.version(), false, options.read.cache_ttl) })
+        Ok(Answer { body, state: self.state(view.version(), *proven, false, options.read.cache_ttl) })
     }
 
     fn find<'a>(&self, view: &'a Snapshot, key: &Key) -> Result<Option<&'a Arc<Slot>>, Error> {

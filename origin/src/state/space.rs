@@ -1,18 +1,12 @@
 //! One KvNamespace in memory: its configuration, the newest snapshot of its data, and what is known about both.
 //! Readers take the snapshot without a lock; whoever has a newer one publishes it here.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use nearkv::Namespace;
 use parking_lot::Mutex;
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -23,8 +17,10 @@ use crate::{
     parts::writer::PartWriter,
     state::context::Context,
     state::{
+        doubted::Doubted,
         health::Trust,
         lost_values::LostValues,
+        proof::Proof,
         snapshot::{Snapshot, owner},
         writers::Writers,
     },
@@ -37,9 +33,10 @@ pub(crate) struct Space {
     config: ArcSwap<NamespaceConfig>,
     view: ArcSwapOption<Snapshot>,
     pub(crate) standing: Mutex<Trust>,
-    /// When the snapshot was last proven to be the newest state, in µs since `started`; 0 for never.
-    proven: AtomicU64,
-    started: Instant,
+    /// When the snapshot was last proven to be the newest state.
+    pub(crate) proof: Proof,
+    /// Parts that are to be looked at: upkeep has found them lost or altered, or another replica has.
+    pub(crate) doubted: Doubted,
     pub(crate) tally: Tally,
     pub(crate) writers: Writers,
     /// Long values that cannot be read whole.
@@ -68,12 +65,10 @@ pub(crate) enum Reconfigured {
 impl Space {
     pub(crate) fn new(context: Arc<Context>, config: NamespaceConfig) -> Arc<Self> {
         Arc::new(Self {
-            namespace: config.namespace.clone(),
-            config: ArcSwap::from_pointee(config),
             view: ArcSwapOption::empty(),
             standing: Mutex::default(),
-            proven: AtomicU64::new(0),
-            started: Instant::now(),
+            proof: Proof::new(context.scope_of(config.namespace.account())),
+            doubted: Doubted::default(),
             tally: Tally::default(),
             writers: Writers::default(),
             values: Arc::default(),
@@ -81,6 +76,8 @@ impl Space {
             published: Notify::new(),
             reconfigured: Notify::new(),
             closed: CancellationToken::new(),
+            namespace: config.namespace.clone(),
+            config: ArcSwap::from_pointee(config),
             context,
         })
     }
@@ -140,16 +137,14 @@ impl Space {
         snapshot
     }
 
-    /// The state was the newest one at `at`.
-    pub(crate) fn prove(&self, at: Instant) {
-        let micros = at.saturating_duration_since(self.started).as_micros();
-        self.proven.fetch_max(u64::try_from(micros).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+    /// The moment, as proofs are dated.
+    pub(crate) fn moment(&self) -> Duration {
+        self.context.clock.steady()
     }
 
     /// How long ago the state was last proven to be the newest.
     pub(crate) fn age(&self) -> Duration {
-        let proven = Duration::from_micros(self.proven.load(Ordering::Relaxed));
-        self.started.elapsed().saturating_sub(proven)
+        self.moment().saturating_sub(self.proof.latest())
     }
 
     /// Where this KvNamespace's parts are made, as a client's write.

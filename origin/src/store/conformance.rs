@@ -66,7 +66,10 @@ fn draft(folder: &str, name: &str, text: &str) -> Draft {
 }
 
 fn selector(folder: &str, part: &str) -> Selector {
-    Selector { folder: Some(folder.into()), labels: vec![("nearkv.dev/part".to_owned(), part.to_owned())] }
+    Selector {
+        folder: Some(folder.into()),
+        labels: vec![("nearkv.dev/part".to_owned(), vec![part.to_owned()])],
+    }
 }
 
 async fn an_object_reads_back_as_it_was_written(store: Arc<dyn ObjectStore>, folder: String) {
@@ -209,7 +212,7 @@ async fn a_list_shows_what_the_selector_says(store: Arc<dyn ObjectStore>, folder
     store.create(&foreign).await.unwrap();
     assert_eq!(store.list(&selector(&folder, "root")).await.unwrap(), std::slice::from_ref(&root));
     let mut of_namespace = selector(&folder, "log");
-    of_namespace.labels[0] = ("nearkv.dev/kvnamespace".to_owned(), "settings".to_owned());
+    of_namespace.labels[0] = ("nearkv.dev/kvnamespace".to_owned(), vec!["settings".to_owned()]);
     let mut both = store.list(&of_namespace).await.unwrap();
     both.sort_by(|a, b| a.name.cmp(&b.name));
     assert_eq!(both, [root.clone(), log]);

@@ -22,7 +22,7 @@ use nearkv::UnixMillis;
 pub(crate) use clock::StoreClock;
 pub use directory::{Directory, OpenError};
 pub use error::StoreError;
-pub use object::{Content, Draft, Label, Meta, Object, ObjectId, ObjectName, Owner, Selector, Token};
+pub use object::{Content, Draft, Meta, Object, ObjectId, ObjectName, Owner, Selector, Token, WatchScope};
 pub use server_time::ServerTime;
 
 /// A place for named objects. All methods may be called by many tasks and processes at once.
@@ -45,10 +45,13 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// [`StoreError::Missing`] if there is none.
     async fn delete(&self, name: &ObjectName, id: &ObjectId) -> Result<(), StoreError>;
 
-    /// Follows the objects that match: first a [`WatchEvent::Reset`] with all of them, then every change. The
-    /// stream repairs itself (another `Reset`) and does not end. Events may be late, repeated or left out
-    /// between two resets' states; a newer state of an object is never followed by an older one for ever.
+    /// Follows the objects of one scope ([`ObjectStore::scopes`]) that match: first a [`WatchEvent::Reset`] with all of them, then every change. The
+    /// stream repairs itself (another `Reset`) and does not end. Changes come in their order. They may be late and repeated, several of one object may come as the last of them, and a newer state of
+    /// an object is never followed by an older one for ever; but what is shown is never shown before what came earlier.
     fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent>;
+
+    /// The parts of the store that are watched one by one; together all that it serves, and never none.
+    fn scopes(&self) -> Vec<WatchScope>;
 
     /// The store's own time now, as its answers have shown it; `None` where the store has no clock of its own or has not
     /// answered yet.

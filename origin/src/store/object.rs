@@ -52,16 +52,31 @@ pub struct Owner {
     pub id: String,
 }
 
-/// A label: key and value.
-pub type Label = (String, String);
-
 /// Which objects a list or watch shows: those that carry every label, in one folder or in all that the store serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
     /// Only this folder.
     pub folder: Option<Arc<str>>,
-    /// The labels an object must have.
-    pub labels: Vec<Label>,
+    /// The labels an object must have, each with one of these values.
+    pub labels: Vec<(String, Vec<String>)>,
+}
+
+/// A part of the store that is watched by itself: what one watch shows, it shows in the order in which it happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchScope {
+    /// Its only folder; `None` where it is all that the store serves.
+    pub folder: Option<Arc<str>>,
+    /// The folder in it where a process puts its canary (`follow/canary.rs`); `None` in a store whose lists cost less than a
+    /// write.
+    pub canary: Option<Arc<str>>,
+}
+
+impl WatchScope {
+    /// Whether objects of this folder are shown.
+    #[must_use]
+    pub fn covers(&self, folder: &str) -> bool {
+        self.folder.as_deref().is_none_or(|own| own == folder)
+    }
 }
 
 impl Selector {
@@ -69,7 +84,7 @@ impl Selector {
     #[must_use]
     pub fn matches(&self, name: &ObjectName, labels: &BTreeMap<String, String>) -> bool {
         self.folder.as_ref().is_none_or(|folder| *folder == name.folder)
-            && self.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+            && self.labels.iter().all(|(key, values)| labels.get(key).is_some_and(|own| values.contains(own)))
     }
 }
 

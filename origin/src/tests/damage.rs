@@ -10,9 +10,9 @@ use crate::{
     format::root_name,
     store::{
         Draft, Object, ObjectName,
-        simulated::{Faults, Simulated},
+        simulated::{Action, Fate, Faults, Simulated},
     },
-    tests::rig::{Process, config, reason, root_object, settings},
+    tests::rig::{self, Process, config, reason, root_object, settings},
 };
 
 #[tokio::test(start_paused = true)]
@@ -46,7 +46,7 @@ async fn invariant_7_a_new_process_does_not_take_a_missing_root_for_a_new_kvname
     process.origin.configure(config("u1"));
     assert_eq!(reason(process.origin.initialise(&settings(), Birth::Past).await), Reason::NamespaceDamaged);
     assert_eq!(process.health().as_str(), "RootMissing");
-    assert!(store.world().objects().is_empty());
+    assert!(rig::objects(&store).is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,6 +82,22 @@ async fn invariant_7_a_root_from_a_backup_is_damage_and_repair_keeps_what_memory
 }
 
 /// A newer version has taken the data over during an upgrade that is rolled back.
+/// A quota or an admission of the cluster: nothing is damaged, and no repair helps.
+#[tokio::test(start_paused = true)]
+async fn while_the_store_refuses_the_first_root_reads_and_writes_say_so() {
+    let store = Simulated::new(19);
+    let process = Process::idle(&store, 1, Settings::default());
+    process.origin.configure(config("u1"));
+    sleep(Duration::from_secs(1)).await;
+    store.order(Action::Create, Fate::Refused);
+    let refused = process.origin.initialise(&settings(), Birth::Expected).await;
+    assert_eq!(reason(refused), Reason::StoreRefused);
+    assert_eq!(reason(process.get("k").await), Reason::StoreRefused);
+    assert_eq!(reason(process.put("k", "v").await), Reason::StoreRefused);
+    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    process.put("k", "v").await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn invariant_7_a_root_of_an_unknown_format_is_left_alone_whatever_is_asked() {
     let store = Simulated::new(8);
@@ -99,7 +115,7 @@ async fn invariant_7_a_root_of_an_unknown_format_is_left_alone_whatever_is_asked
         let root = object.content.text.get_mut("root").unwrap();
         *root = root.replace("\"format\": 1", "\"format\": 2");
     });
-    let taken_over = store.world().objects();
+    let taken_over = rig::objects(&store);
     process.reaches("FormatUnknown").await;
     process.origin.set_maintainer(true);
     assert_eq!(process.get("k").await.unwrap().as_deref(), Some("v"), "reads go on from memory");
@@ -123,7 +139,7 @@ async fn invariant_7_a_root_of_an_unknown_format_is_left_alone_whatever_is_asked
     assert_eq!(reason(stranger.get("k").await), Reason::NamespaceDamaged);
     // Longer than the grace of what is collected.
     sleep(Duration::from_secs(3600)).await;
-    assert_eq!(store.world().objects(), taken_over, "nothing was written, and nothing collected");
+    assert_eq!(rig::objects(&store), taken_over, "nothing was written, and nothing collected");
 
     store.world().tamper(&root_name(&settings()), |object| object.content = good.content.clone());
     process.reaches("Ready").await;
@@ -131,7 +147,7 @@ async fn invariant_7_a_root_of_an_unknown_format_is_left_alone_whatever_is_asked
     sleep(Duration::from_secs(3600)).await;
     assert!(!reached(&process, "page").is_empty(), "now there is a checkpoint");
     let chunks = |object: &&Arc<Object>| object.meta.labels["nearkv.dev/part"] == "value";
-    assert_eq!(store.world().objects().iter().filter(chunks).count(), 0, "now the chunk is collected");
+    assert_eq!(rig::objects(&store).iter().filter(chunks).count(), 0, "now the chunk is collected");
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,7 +225,7 @@ async fn invariant_7_a_lost_part_is_written_again_from_memory() {
         // Nothing is being written: what is lost is what the root names, and what nothing names.
         sleep(Duration::from_secs(2)).await;
         let before = process.keys().await;
-        let all = store.world().objects();
+        let all = rig::objects(&store);
         let lost = all.iter().filter(|object| object.meta.labels["nearkv.dev/part"] == part);
         lost.for_each(|object| drop(store.world().remove(&object.meta.name)));
         sleep(Duration::from_secs(90)).await;

@@ -10,7 +10,7 @@ use crate::{
     store::{Draft, Object, ObjectName, simulated::Simulated},
     tests::{
         damage::{fill, reached, with_a_damaged_page},
-        rig::{Process, reason, root, settings},
+        rig::{self, Process, reason, root, settings},
     },
 };
 
@@ -82,7 +82,7 @@ async fn invariant_7_upkeep_goes_on_beside_a_lost_page_and_leaves_it_for_who_may
     process.origin.set_maintainer(true);
     process.reaches("PartDamaged").await;
     let checkpoint = view(&process).manifest.checkpoint;
-    let objects = store.world().objects().len();
+    let objects = rig::objects(&store).len();
     for round in 0..4 {
         for n in 0..200 {
             process.put(&format!("z-{n:03}"), &format!("{round} {}", "v".repeat(3000))).await.unwrap();
@@ -92,7 +92,7 @@ async fn invariant_7_upkeep_goes_on_beside_a_lost_page_and_leaves_it_for_who_may
     assert!(root(&store).segments.len() <= 8, "folded");
     assert!(view(&process).manifest.checkpoint > checkpoint, "a checkpoint was made");
     assert!(reached(&process, "page").contains(&page), "the lost page is still named");
-    let left = store.world().objects().len();
+    let left = rig::objects(&store).len();
     assert!(left < objects + 40, "{objects} objects before, {left} now: what is garbage is collected");
     let next = Process::start(&store.client(), 3).await;
     assert_eq!(next.get("z-100").await.unwrap().unwrap().len(), 3002);
@@ -121,7 +121,7 @@ pub(super) async fn with_a_lost_segment(store: &Simulated) -> (Process, Arc<Obje
             && object.content.text["records"].contains("mid-06-long")
     };
     let named = root(store).segments;
-    let objects = store.world().objects();
+    let objects = rig::objects(&store);
     let lost = objects
         .iter()
         .filter(is_lost)

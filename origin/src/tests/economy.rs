@@ -14,7 +14,7 @@ use crate::{
         Object,
         simulated::{Faults, Simulated},
     },
-    tests::rig::{Process, config, key, root, settings},
+    tests::rig::{self, Process, config, key, root, settings},
 };
 
 const KEYS: u64 = 20_000;
@@ -40,7 +40,7 @@ fn pairs(keys: std::ops::Range<u64>) -> stream::BoxStream<'static, Result<Mutati
 }
 
 fn bytes_stored(store: &Simulated) -> u64 {
-    store.world().objects().iter().map(|object| Object::clone(object).content.size()).sum()
+    rig::objects(&store).iter().map(|object| Object::clone(object).content.size()).sum()
 }
 
 /// Puts of 288 bytes by `clients` at once, until `puts` are acknowledged.
@@ -82,13 +82,13 @@ async fn a_thousand_puts_by_32_clients_cost_at_most_150_writes_upkeep_included()
     let root: Root = root(&store);
     println!(
         "{} objects, {} bytes, {} segments in the root",
-        store.world().objects().len(),
+        rig::objects(&store).len(),
         bytes_stored(&store),
         root.segments.len()
     );
     assert!(writes <= 150, "{writes} writes per 1000 puts");
     let report = process.origin.report(&settings()).unwrap();
-    assert_eq!(report.objects, store.world().objects().len() as u64, "garbage is left");
+    assert_eq!(report.objects, rig::objects(&store).len() as u64, "garbage is left");
     process.stop().await;
 }
 
@@ -100,7 +100,7 @@ async fn live_objects_under_load(bytes_per_second: u64, puts: u64) -> u64 {
     let process = Process::with(&store, 8, roomy).await;
     process.origin.set_maintainer(true);
     process.origin.write_many(&settings(), pairs(0..KEYS)).await.unwrap();
-    process.origin.pace().restore(0, Duration::ZERO);
+    process.origin.pace().empty();
     let started = Instant::now();
     load(&process, 64, puts).await;
     let live = process.origin.report(&settings()).unwrap().objects;

@@ -11,7 +11,7 @@ use crate::{
     Birth, DeletionPolicy, NamespaceConfig, Settings,
     limits::budget::Usage,
     store::simulated::Simulated,
-    tests::rig::{Process, config, key, settings},
+    tests::rig::{self, Process, config, key, settings},
 };
 
 const BUDGET: u64 = 25 * 1024 * 1024;
@@ -190,7 +190,7 @@ async fn a_replica_that_becomes_the_maintainer_deletes_at_once_what_it_has_seen_
 
 /// What the store holds of a KvNamespace.
 fn stored(store: &Simulated, namespace: &Namespace) -> Usage {
-    let objects = store.world().objects();
+    let objects = rig::objects(&store);
     let own = objects.iter().filter(|object| {
         object.meta.name.folder.as_ref() == namespace.account()
             && object.meta.labels["nearkv.dev/kvnamespace"] == namespace.name()
@@ -226,7 +226,7 @@ async fn retained_data_of_a_deleted_kvnamespace_stay_in_the_budget_also_after_a_
     // The other KvNamespace's collector and audit, the roots, and nothing of what does not change.
     assert!(reads < 120, "{reads} reads in nine minutes");
 
-    for object in store.world().objects() {
+    for object in rig::objects(&store) {
         if object.meta.name.folder.as_ref() == settings().account() {
             store.world().remove(&object.meta.name);
         }

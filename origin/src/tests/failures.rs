@@ -19,7 +19,7 @@ use crate::{
     format::root_name,
     store::{
         Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
-        simulated::Simulated,
+        WatchScope, simulated::Simulated,
     },
     tests::rig::{Objects, config, key, reason, settings},
 };
@@ -56,6 +56,10 @@ impl ObjectStore for Faulty {
 
     fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent> {
         self.store.watch(selector)
+    }
+
+    fn scopes(&self) -> Vec<WatchScope> {
+        self.store.scopes()
     }
 
     fn time(&self) -> Option<UnixMillis> {

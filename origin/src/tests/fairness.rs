@@ -55,7 +55,7 @@ async fn while_many_kvnamespaces_write_more_than_the_pace_each_has_its_turn_and_
     let name = |n: u64| Namespace::new("team-a", &format!("n{n}")).unwrap();
     let namespaces: Vec<Namespace> = (0..KVNAMESPACES).map(name).collect();
     join_all(namespaces.iter().map(|namespace| serve(&process, namespace))).await;
-    process.origin.pace().restore(0, Duration::ZERO);
+    process.origin.pace().empty();
     let clients = namespaces.iter().map(|namespace| {
         let (origin, start) = (Arc::clone(&process.origin), Instant::now());
         async move {
@@ -94,7 +94,7 @@ async fn who_writes_much_does_not_hold_up_a_small_write_elsewhere() {
     for namespace in [&hog, &small] {
         serve(&process, namespace).await;
     }
-    process.origin.pace().restore(0, Duration::ZERO);
+    process.origin.pace().empty();
     let hogging: Vec<_> = (0..40)
         .map(|_| {
             let (origin, hog) = (Arc::clone(&process.origin), hog.clone());
@@ -118,7 +118,7 @@ async fn a_write_behind_a_bulk_that_takes_long_has_its_answer_by_its_own_deadlin
     let store = Simulated::new(53);
     let process = Process::idle(&store, 1, paced(RATE));
     serve(&process, &settings()).await;
-    process.origin.pace().restore(0, Duration::ZERO);
+    process.origin.pace().empty();
     let origin = Arc::clone(&process.origin);
     let bulk = tokio::spawn(async move {
         let put = |n: u64| {
@@ -149,7 +149,8 @@ async fn what_was_refused_while_it_waited_for_the_pace_is_never_written() {
     let store = Simulated::new(54);
     let process = Process::idle(&store, 1, paced(RATE));
     serve(&process, &settings()).await;
-    process.origin.pace().restore(-(RATE as i64) * 20, Duration::ZERO);
+    process.origin.pace().empty();
+    process.origin.pace().take_over(-(RATE as i64) * 20);
     let puts = (0..50u64).map(|n| {
         let process = &process;
         async move {

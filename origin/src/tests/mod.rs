@@ -15,6 +15,7 @@ mod lost_values;
 mod ownership;
 mod proof;
 mod repair;
+mod replicas;
 mod rig;
 mod room;
 mod same_state;

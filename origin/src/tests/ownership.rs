@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use crate::{
     Birth, Declaration, DeclaredEntry, DeletionPolicy, NamespaceConfig, Settings,
     store::simulated::Simulated,
-    tests::rig::{Process, config, reason, root, settings},
+    tests::rig::{self, Process, config, reason, root, settings},
 };
 
 #[tokio::test(start_paused = true)]
@@ -38,7 +38,7 @@ async fn invariant_10_retained_data_are_adopted_and_follow_the_policy_from_then_
     process.origin.configure(retain);
     process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
     process.put("long", &"x".repeat(10_000)).await.unwrap();
-    assert!(store.world().objects().iter().all(|object| object.meta.owner.is_none()));
+    assert!(rig::objects(&store).iter().all(|object| object.meta.owner.is_none()));
     process.origin.forget(&settings(), "u1");
     process.origin.configure(config("u2"));
     process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
@@ -51,7 +51,7 @@ async fn invariant_10_retained_data_are_adopted_and_follow_the_policy_from_then_
     }
     let owned =
         |object: &crate::store::Object| object.meta.owner.as_ref().is_some_and(|owner| owner.id == "u2");
-    assert!(store.world().objects().iter().all(|object| owned(object)));
+    assert!(rig::objects(&store).iter().all(|object| owned(object)));
     assert_eq!(process.get("long").await.unwrap().unwrap().len(), 10_000);
 }
 

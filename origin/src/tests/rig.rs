@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Birth, CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, NamespaceConfig, OnLoss, Origin,
     Quota, Repair, Settings,
-    format::{Root, root_name},
+    format::{CANARY, LABEL_PART, Root, root_name},
     store::{Object, simulated::Simulated},
 };
 
@@ -167,6 +167,13 @@ impl Process {
     pub(crate) fn kill(self) {
         self.task.abort();
     }
+}
+
+/// The objects of KvNamespaces: all but the canaries.
+pub(crate) fn objects(store: &Simulated) -> Vec<Arc<Object>> {
+    let mut objects = store.world().objects();
+    objects.retain(|object| object.meta.labels[LABEL_PART] != CANARY);
+    objects
 }
 
 /// The root as it stands in the store.

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::{
     Birth, DeletionPolicy, NamespaceConfig, Settings,
     store::simulated::{Action, Fate, Faults, Link, Simulated},
-    tests::rig::{Process, config, key, reason, root, settings},
+    tests::rig::{self, Process, config, key, reason, root, settings},
 };
 
 #[tokio::test(start_paused = true)]
@@ -118,11 +118,11 @@ async fn invariant_6_the_collector_deletes_what_nothing_reaches_and_no_more() {
     for n in 0..5 {
         process.put_with("long", format!("{n}{long}"), PutOptions::default()).await.unwrap();
     }
-    let objects = store.world().objects().len();
+    let objects = rig::objects(&store).len();
     assert!(objects >= 15, "{objects} objects");
     sleep(Duration::from_secs(120)).await;
     let report = process.origin.report(&crate::tests::rig::settings()).unwrap();
-    assert_eq!(store.world().objects().len() as u64, report.objects);
+    assert_eq!(rig::objects(&store).len() as u64, report.objects);
     assert_eq!(process.get("long").await.unwrap().unwrap().len(), 600_001);
     assert!(root(&store).sweep > 0);
 }
@@ -150,7 +150,7 @@ async fn invariant_6_a_value_that_took_half_the_grace_to_arrive_is_made_again_be
     process.origin.set_maintainer(true);
     sleep(Duration::from_secs(120)).await;
     assert_eq!(process.origin.report(&crate::tests::rig::settings()).unwrap().objects, 5);
-    assert_eq!(store.world().objects().len(), 5, "the chunks that came first are collected");
+    assert_eq!(rig::objects(&store).len(), 5, "the chunks that came first are collected");
     assert_eq!(process.length("slow").await, 800_000);
 }
 

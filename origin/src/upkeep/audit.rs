@@ -33,8 +33,10 @@ impl Keeper {
         let mut seen = Seen::new();
         loop {
             tokio::select! {
+                biased;
                 () = end.cancelled() => return,
                 () = sleep(AUDIT_EVERY + self.space.context.random.jitter(AUDIT_EVERY / 4)) => {}
+                () = self.space.doubted.elsewhere.notified() => {}
                 // A read has met a value that is not whole.
                 () = self.space.values.doubted.notified() => {
                     let outcome = tokio::select! {
@@ -51,7 +53,7 @@ impl Keeper {
                     // Perhaps another replica, or a person, has put back what was lost.
                     // And a refusal is only known to last until the next write; nobody may write for long.
                     Health::PartDamaged { .. } | Health::StoreRefused { .. } => {
-                        self.follower.inbox.request_check();
+                        self.follower.request_check();
                         self.look_for_losses(&mut seen).await
                     }
                     _ => Ok(()),
@@ -76,7 +78,7 @@ impl Keeper {
         let Some(view) = self.space.view() else { return Ok(()) };
         let selector = Selector {
             folder: Some(self.space.namespace.account().into()),
-            labels: vec![(LABEL_NAMESPACE.to_owned(), self.space.namespace.name().to_owned())],
+            labels: vec![(LABEL_NAMESPACE.to_owned(), vec![self.space.namespace.name().to_owned()])],
         };
         let listed = self.space.context.store.list(&selector).await.map_err(|source| UpkeepError::Store {
             action: "list",
@@ -94,18 +96,27 @@ impl Keeper {
             view.open_damage().map(|damage| self.object(damage.name())).collect();
         let parts = self.parts(&view).into_iter().filter(|name| !known.contains(name));
         let mut suspects: HashSet<ObjectName> = parts.filter(changed).collect();
-        // What was altered before this process has seen it first.
-        let doubted = std::mem::take(&mut *self.doubted.lock());
-        suspects.extend(doubted.into_iter().filter(|name| !known.contains(name)));
         self.doubt_values(&view, |name| !changed(name));
         *seen = listed;
         self.look_at_values().await?;
+        // What was altered before this process has seen it first.
+        let doubted = self.space.doubted.take();
+        suspects.extend(doubted.into_iter().filter(|name| !known.contains(name)));
         if suspects.is_empty() {
             return Ok(());
         }
+        let looked = self.look_at_suspects(&suspects).await;
+        if looked.is_err() {
+            suspects.into_iter().for_each(|name| self.space.doubted.add(name));
+        }
+        looked
+    }
+
+    /// Writes again what memory holds of a part that is lost.
+    async fn look_at_suspects(self: &Arc<Self>, suspects: &HashSet<ObjectName>) -> Result<(), UpkeepError> {
         // The root may have moved on since, and the collector deleted what it no longer reaches.
         let Ok(view) = self.follower.refresh().await else { return Ok(()) };
-        let lost = self.confirm_lost(&view, &suspects).await?;
+        let lost = self.confirm_lost(&view, suspects).await?;
         if let Some(detail) = lost {
             tracing::error!(namespace = %self.space.namespace, detail, "a part is lost; its entries are written again from memory");
             self.heal(view).await?;

@@ -48,8 +48,10 @@ pub(crate) async fn run(context: &Context, served: &dyn Followers) {
 }
 
 async fn look(context: &Context, served: &dyn Followers, counted: &mut HashMap<Namespace, Counted>) {
-    let selector =
-        Selector { folder: None, labels: vec![(LABEL_PART.to_owned(), Part::Root.as_str().to_owned())] };
+    let selector = Selector {
+        folder: None,
+        labels: vec![(LABEL_PART.to_owned(), vec![Part::Root.as_str().to_owned()])],
+    };
     let roots = match context.upkeep_store.list(&selector).await {
         Ok(roots) => roots,
         Err(error) => return tracing::debug!(%error, "the roots could not be listed for the budget"),

@@ -182,7 +182,7 @@ fn is_of(meta: &Meta, namespace: &Namespace, part: Part) -> bool {
 pub(crate) async fn list(store: &dyn ObjectStore, namespace: &Namespace) -> Result<Vec<Meta>, UpkeepError> {
     let selector = Selector {
         folder: Some(namespace.account().into()),
-        labels: vec![(LABEL_NAMESPACE.to_owned(), namespace.name().to_owned())],
+        labels: vec![(LABEL_NAMESPACE.to_owned(), vec![namespace.name().to_owned()])],
     };
     let listed = store.list(&selector).await;
     listed.map_err(|source| UpkeepError::Store { action: "list", namespace: namespace.clone(), source })

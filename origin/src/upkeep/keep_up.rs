@@ -76,7 +76,7 @@ impl Host for Keeper {
     }
 
     fn doubt(&self, object: &ObjectName) {
-        self.doubted.lock().insert(object.clone());
+        self.space.doubted.add(object.clone());
     }
 }
 

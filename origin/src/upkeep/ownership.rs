@@ -75,7 +75,7 @@ impl Keeper {
         let store = &self.space.context.upkeep_store;
         let selector = Selector {
             folder: Some(self.space.namespace.account().into()),
-            labels: vec![(LABEL_NAMESPACE.to_owned(), self.space.namespace.name().to_owned())],
+            labels: vec![(LABEL_NAMESPACE.to_owned(), vec![self.space.namespace.name().to_owned()])],
         };
         let failed = |action| move |source| PolicyError::Store { action, source };
         let mut parts = store.list(&selector).await.map_err(failed("list"))?;

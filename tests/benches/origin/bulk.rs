@@ -76,8 +76,8 @@ async fn in_process(
     let cluster =
         kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("it has one context");
     let account = config.namespace.account().to_owned();
-    let store =
-        Cluster::connect(cluster, vec![account], clock.clone(), random.clone()).expect("a usable cluster");
+    let store = Cluster::connect(cluster, vec![account], "default", clock.clone(), random.clone())
+        .expect("a usable cluster");
     let settings =
         Settings { pacing: None, budget_bytes: 8 << 30, budget_objects: 2_000_000, ..Settings::default() };
     let origin = Origin::new(Arc::new(store), Arc::new(NothingElse), clock, random, settings);

@@ -74,10 +74,20 @@ impl Bucket {
         self.level as i64
     }
 
-    /// Lowers the level to what it was before a restart, with what has come in since. Never raises it.
-    pub(super) fn restore(&mut self, level: i64, since: Duration, now: Instant) {
+    /// Lowers the level to nothing.
+    pub(super) fn empty(&mut self, now: Instant) {
         self.fill(now);
-        self.level = self.level.min(level as f64 + since.as_secs_f64() * self.rate());
+        self.level = self.level.min(0.0);
+    }
+
+    /// Adds what others may not send any more, up to the burst, or what they owe.
+    pub(super) fn take_over(&mut self, bytes: i64, now: Instant) {
+        self.fill(now);
+        self.level = (self.level + bytes as f64).min(self.burst());
+    }
+
+    pub(super) fn settings(&self) -> PacingSettings {
+        self.settings
     }
 
     /// How full it is, from 0 to 1.

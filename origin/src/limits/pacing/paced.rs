@@ -11,6 +11,7 @@ use crate::{
     limits::pacing::{ENVELOPE_BYTES, Lane, Pace},
     store::{
         Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
+        WatchScope,
     },
 };
 
@@ -84,6 +85,10 @@ impl ObjectStore for Paced {
 
     fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent> {
         self.store.watch(selector)
+    }
+
+    fn scopes(&self) -> Vec<WatchScope> {
+        self.store.scopes()
     }
 
     fn time(&self) -> Option<UnixMillis> {

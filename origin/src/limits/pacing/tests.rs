@@ -186,17 +186,16 @@ async fn a_share_that_grows_shortens_the_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_is_no_new_burst() {
-    let before = pace();
-    admit(&before, Lane::Commit, "a", 7000).await;
-    let level = before.level().unwrap();
-    assert_eq!(level, -2000);
-    sleep(Duration::from_secs(1)).await;
-    let after = pace();
-    after.restore(level, Duration::from_secs(1));
-    assert_eq!(after.level(), before.level());
-    after.restore(4000, Duration::from_secs(3600));
-    assert_eq!(after.level(), before.level(), "an old level raises nothing");
+async fn what_others_owe_is_waited_for_and_what_they_have_left_is_no_more_than_the_burst() {
+    let pace = pace();
+    pace.empty();
+    assert_eq!(pace.level(), Some(0));
+    pace.take_over(-2000);
+    let start = Instant::now();
+    admit(&pace, Lane::Commit, "a", 1).await;
+    assert!((2.0..2.1).contains(&seconds(start)), "{} s", seconds(start));
+    pace.take_over(90_000);
+    assert_eq!(pace.level(), Some(5000));
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,7 +210,8 @@ async fn what_is_sent_beside_the_data_is_paid_for_by_what_follows() {
 async fn commits_gather_the_longer_the_less_there_is() {
     let pace = pace();
     for (level, gathers) in [(5000, 0), (2500, 0), (1250, 25), (0, 50), (-1000, 50)] {
-        pace.restore(level, Duration::ZERO);
+        pace.empty();
+        pace.take_over(level - pace.level().unwrap());
         assert_eq!(pace.gathering(), Duration::from_millis(gathers), "{level} bytes are there");
     }
 }

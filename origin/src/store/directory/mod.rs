@@ -33,6 +33,7 @@ use tokio::{
 use self::index::Index;
 use crate::store::{
     Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
+    WatchScope,
 };
 
 /// A silent watch says this often that it is current. It costs nothing here.
@@ -151,6 +152,10 @@ impl ObjectStore for Directory {
     fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent> {
         let watch = Watch { directory: self.clone(), selector: selector.clone(), changes: None };
         stream::unfold(watch, |mut watch| async move { Some((watch.next().await, watch)) }).boxed()
+    }
+
+    fn scopes(&self) -> Vec<WatchScope> {
+        vec![WatchScope::default()]
     }
 
     fn time(&self) -> Option<UnixMillis> {

@@ -45,7 +45,11 @@ use self::process::Process;
 use self::world::State;
 use crate::store::{
     Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
+    WatchScope,
 };
+
+/// The folder of the canaries: no KvNamespace's.
+const CANARIES: &str = "nearkv-system";
 
 /// What a task says that panics by order ([`Fate::Panics`]).
 pub const PANIC: &str = "panics as ordered";
@@ -238,6 +242,10 @@ impl ObjectStore for Simulated {
 
     fn watch(&self, selector: &Selector) -> BoxStream<'static, WatchEvent> {
         watch::follow(Arc::clone(&self.0), selector.clone())
+    }
+
+    fn scopes(&self) -> Vec<WatchScope> {
+        vec![WatchScope { folder: None, canary: Some(CANARIES.into()) }]
     }
 
     fn time(&self) -> Option<UnixMillis> {

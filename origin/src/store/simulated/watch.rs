@@ -28,7 +28,7 @@ struct Follower {
     position: Option<u64>,
     /// Drawn already, not yet reported.
     ready: VecDeque<WatchEvent>,
-    /// When the watch must break, because it has left something out.
+    /// When the watch breaks, which has shown nothing since it left something out: a dead connection.
     repair: Option<Instant>,
     /// Until when it is behind, and does not say so.
     lag: Option<Instant>,
@@ -55,7 +55,8 @@ impl Follower {
                 return event;
             }
             let Some(position) = self.position else { return self.reset().await };
-            if self.repair.is_some_and(|at| at <= Instant::now()) {
+            if let Some(at) = self.repair {
+                sleep_until(at).await;
                 return self.broken();
             }
             let process = Arc::clone(&self.process);
@@ -72,12 +73,11 @@ impl Follower {
                 }
                 continue;
             }
-            let limit = Instant::now() + BOOKMARK_INTERVAL;
             select! {
                 biased;
                 () = changed => {}
-                () = sleep_until(self.repair.map_or(limit, |at| at.min(limit))) => {
-                    if self.repair.is_none() && self.process.link() == Link::Up {
+                () = sleep(BOOKMARK_INTERVAL) => {
+                    if self.process.link() == Link::Up {
                         return WatchEvent::Current;
                     }
                 }
@@ -127,8 +127,7 @@ impl Follower {
             return Some(self.broken());
         }
         if random.below(1000) < faults.watch_left_out {
-            let by = Instant::now() + random.jitter(faults.watch_repair);
-            self.repair = Some(self.repair.map_or(by, |earlier| earlier.min(by)));
+            self.repair = Some(Instant::now() + random.jitter(faults.watch_repair));
             return None;
         }
         if faults.watch_lagging > 0 && random.below(1000) < faults.watch_lagging {
