@@ -9,7 +9,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, stream::BoxStream};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use nearkv::{Clock, Random, SystemClock};
 use nearkv_operator::configmap_store::Cluster;
@@ -158,6 +158,6 @@ async fn the_files_of_development_mode_can_be_applied_to_a_cluster() {
     assert_eq!((page.content, page.meta.labels), (wanted.content, wanted.labels));
     // Without an owner: only so may a KvNamespace of that name adopt them.
     assert_eq!(page.meta.owner, None);
-    assert_eq!(cluster.list(&roots()).await.unwrap().len(), 2);
+    assert_eq!(cluster.list(&roots(None)).await.unwrap().len(), 2);
     namespace.delete().await.unwrap();
 }
