@@ -40,8 +40,10 @@ impl Committer {
                 }
                 None => {
                     let age = Age::start(&*self.space.context.clock);
+                    let patience = self.space.context.settings.write_deadline;
+                    let part_writer = self.space.part_writer();
                     let Shelved { value, born: _ } =
-                        values::shelve(&self.space.part_writer(), Value::Bytes(value)).await?;
+                        values::shelve(&part_writer, Value::Bytes(value), patience).await?;
                     if matches!(value, StoredValue::Chunked(_)) {
                         oldest = Some(age.older(oldest));
                     }

@@ -135,8 +135,9 @@ impl Committer {
     /// made once more, so that the commit has time left (invariant 6).
     async fn shelve(&self, value: Value) -> Result<(StoredValue, Option<Age>), Error> {
         let part_writer = self.space.part_writer();
+        let patience = self.space.context.settings.write_deadline;
         let age = Age::start(&*self.space.context.clock);
-        let Shelved { value, born: _ } = values::shelve(&part_writer, value).await?;
+        let Shelved { value, born: _ } = values::shelve(&part_writer, value, patience).await?;
         let StoredValue::Chunked(named) = &value else { return Ok((value, None)) };
         if age.elapsed(&*self.space.context.clock) < self.space.context.settings.grace / RENEW_SHARE {
             return Ok((value, Some(age)));
@@ -144,7 +145,7 @@ impl Committer {
         let age = Age::start(&*self.space.context.clock);
         let again =
             values::read(&self.space.context.store, &self.space.context.chunks, &self.space.namespace, named);
-        let Shelved { value, born: _ } = values::shelve(&part_writer, again).await?;
+        let Shelved { value, born: _ } = values::shelve(&part_writer, again, patience).await?;
         Ok((value, Some(age)))
     }
 

@@ -11,7 +11,7 @@ use nearkv::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Birth, Quota, Settings,
+    Birth, Declaration, DeclaredEntry, Quota, Settings,
     format::ROOT_BYTES,
     limits::pacing::PacingSettings,
     store::simulated::{Action, Fate, Partition, Simulated, Way},
@@ -122,6 +122,27 @@ async fn invariant_4_a_refusal_is_never_judged_against_an_old_root() {
     assert_eq!(b.get("k").await.unwrap().as_deref(), Some("1"), "b has the old root");
     let once = PutOptions { condition: Some(Condition::Absent), ..PutOptions::default() };
     b.put_with("k", "2".into(), once).await.unwrap();
+}
+
+/// t0 a key is declared; t1 it is declared no more, of which b hears nothing; t2 b is to put a long value, whose chunks would
+/// be written before it is committed.
+#[tokio::test(start_paused = true)]
+async fn invariant_4_a_long_value_is_not_refused_for_a_key_that_is_declared_no_more() {
+    let store = Simulated::new(15);
+    let (a, b) = (Process::start(&store, 1).await, Process::start(&store.client(), 2).await);
+    let declare = async |generation, entries| {
+        let declaration = Declaration { uid: "u1".into(), generation, entries, complete: true };
+        a.origin.declare(&settings(), declaration).await.unwrap();
+    };
+    let entry = DeclaredEntry { key: key("k"), value: "1".into(), metadata: None, expiration: None };
+    declare(1, vec![entry]).await;
+    sleep(Duration::from_secs(3)).await;
+    let long = || "2".repeat(9000);
+    assert_eq!(reason(b.put("k", &long()).await), Reason::KeyDeclared);
+    b.store.set_partition(Some(Partition { action: Some(Action::Watch), way: Way::Back }));
+    declare(2, Vec::new()).await;
+    assert_eq!(b.get("k").await.unwrap().as_deref(), Some("1"), "b has the old root");
+    b.put("k", &long()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

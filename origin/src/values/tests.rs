@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use nearkv::{Error, Namespace, Random, Reason, Value, limits::MAX_VALUE_BYTES};
+use tokio::time::Instant;
 
 use super::*;
 use crate::{
@@ -16,6 +17,9 @@ use crate::{
         simulated::{Action, Fate, Simulated},
     },
 };
+
+/// What the store has for a chunk.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Bench {
     store: Simulated,
@@ -37,7 +41,7 @@ impl Bench {
     }
 
     async fn shelve_long(&self, value: Value) -> Chunks {
-        match shelve(&self.part_writer, value).await.unwrap().value {
+        match shelve(&self.part_writer, value, PATIENCE).await.unwrap().value {
             StoredValue::Chunked(chunks) => chunks,
             StoredValue::Inline(bytes) => panic!("{} bytes inline", bytes.len()),
         }
@@ -82,7 +86,7 @@ async fn a_short_value_needs_no_object() {
     let bench = Bench::new();
     for length in [0, 1, INLINE_VALUE_BYTES] {
         let whole = noise(length);
-        let shelved = shelve(&bench.part_writer, pieces(&whole, 100)).await.unwrap();
+        let shelved = shelve(&bench.part_writer, pieces(&whole, 100), PATIENCE).await.unwrap();
         assert_eq!(shelved.value, StoredValue::Inline(whole));
     }
     assert_eq!(bench.store.counters().writes, 0);
@@ -92,15 +96,30 @@ async fn a_short_value_needs_no_object() {
 async fn a_value_beyond_the_limit_is_refused_while_it_streams() {
     let bench = Bench::new();
     let endless = stream::repeat_with(|| Ok(Bytes::from(vec![7; CHUNK_BYTES]))).boxed();
-    let error =
-        shelve(&bench.part_writer, Value::Stream { length: None, chunks: endless }).await.unwrap_err();
+    let error = shelve(&bench.part_writer, Value::Stream { length: None, chunks: endless }, PATIENCE)
+        .await
+        .unwrap_err();
     assert_eq!(error.reason(), Reason::ValueTooLong);
     let most = MAX_VALUE_BYTES / CHUNK_BYTES as u64;
     assert!(bench.store.counters().writes <= most, "nothing was sent beyond the limit");
     let announced = Value::Stream { length: Some(MAX_VALUE_BYTES + 1), chunks: stream::empty().boxed() };
     let before = bench.store.counters().writes;
-    assert_eq!(shelve(&bench.part_writer, announced).await.unwrap_err().reason(), Reason::ValueTooLong);
+    assert_eq!(
+        shelve(&bench.part_writer, announced, PATIENCE).await.unwrap_err().reason(),
+        Reason::ValueTooLong
+    );
     assert_eq!(bench.store.counters().writes, before);
+}
+
+/// A connection that has died answers nothing, and each attempt waits for the whole time of a request.
+#[tokio::test(start_paused = true)]
+async fn a_chunk_that_the_store_does_not_take_in_time_is_given_up() {
+    let bench = Bench::new();
+    (0..20).for_each(|_| bench.store.order(Action::Create, Fate::Lost));
+    let started = Instant::now();
+    let error = shelve(&bench.part_writer, noise(CHUNK_BYTES).into(), PATIENCE).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::Unavailable);
+    assert_eq!(started.elapsed(), PATIENCE);
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +132,7 @@ async fn a_chunk_whose_outcome_is_unknown_is_sent_again() {
         assert_eq!(bench.read(&chunks).into_bytes().await.unwrap(), whole, "{fate:?}");
     }
     bench.store.order(Action::Create, Fate::Refused);
-    let error = shelve(&bench.part_writer, pieces(&noise(CHUNK_BYTES), 5000)).await.unwrap_err();
+    let error = shelve(&bench.part_writer, pieces(&noise(CHUNK_BYTES), 5000), PATIENCE).await.unwrap_err();
     assert_eq!(error.reason(), Reason::StoreRefused);
 }
 
@@ -158,7 +177,7 @@ async fn the_budget_is_asked_before_a_chunk_is_sent() {
     let bench = Bench::new();
     let part_writer =
         PartWriter { budget: Arc::new(Budget::new(CHUNK_BYTES as u64, 100)), ..bench.part_writer };
-    let error = shelve(&part_writer, pieces(&noise(3 * CHUNK_BYTES), 5000)).await.unwrap_err();
+    let error = shelve(&part_writer, pieces(&noise(3 * CHUNK_BYTES), 5000), PATIENCE).await.unwrap_err();
     assert_eq!(error.reason(), Reason::BudgetExceeded);
     assert_eq!(bench.store.counters().writes, 0, "the first chunk alone does not fit with its name");
 }

@@ -1,13 +1,15 @@
 //! A value on its way in: short ones into the record, long ones into chunks that nothing names yet.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use futures::{
     StreamExt,
     stream::{BoxStream, FuturesUnordered},
 };
-use nearkv::{Error, Value};
+use nearkv::{Error, Reason, Value};
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     format::{CHUNK_BYTES, Chunks, INLINE_VALUE_BYTES, Sha, StoredValue},
@@ -27,12 +29,17 @@ pub(crate) struct Shelved {
     pub born: Instant,
 }
 
-/// Takes a value in. Of a long one the chunks exist afterwards; on an error, some of them, as garbage.
+/// Takes a value in. Of a long one the chunks exist afterwards; on an error, some of them, as garbage. However long the
+/// value takes to arrive, the store has `patience` for each chunk.
 ///
 /// # Errors
-/// `value-too-long` (413) as soon as the limit is passed; the source's own error; `budget-exceeded` (413); what
-/// the store refuses.
-pub(crate) async fn shelve(part_writer: &PartWriter, value: Value) -> Result<Shelved, Error> {
+/// `value-too-long` (413) as soon as the limit is passed; the source's own error; `budget-exceeded` (413); `unavailable`
+/// (503) where the store does not answer in time; what it refuses.
+pub(crate) async fn shelve(
+    part_writer: &PartWriter,
+    value: Value,
+    patience: Duration,
+) -> Result<Shelved, Error> {
     let born = Instant::now();
     let mut pieces = value.into_limited_stream();
     let mut head = BytesMut::new();
@@ -52,7 +59,12 @@ pub(crate) async fn shelve(part_writer: &PartWriter, value: Value) -> Result<She
             chunk = cutter.next(), if !cutter.is_done() && flight.len() < CHUNKS_IN_FLIGHT => {
                 let Some((index, bytes)) = chunk? else { continue };
                 let draft = part_writer.drafter.chunk(&nonce, index, bytes);
-                flight.push(part_writer.create(vec![draft]));
+                flight.push(async move {
+                    match timeout(patience, part_writer.create(vec![draft])).await {
+                        Ok(created) => created.map_err(Error::from),
+                        Err(_) => Err(late()),
+                    }
+                });
             }
             else => break,
         }
@@ -60,6 +72,10 @@ pub(crate) async fn shelve(part_writer: &PartWriter, value: Value) -> Result<She
     let Cutter { pieces: _, pending: _, hasher, size, count, ended: _ } = cutter;
     let chunks = Chunks { nonce, count, size, sha256: Sha::finish(hasher) };
     Ok(Shelved { value: StoredValue::Chunked(chunks), born })
+}
+
+fn late() -> Error {
+    Error::new(Reason::Unavailable, "The store did not take the value in time; nothing was written")
 }
 
 /// Cuts a stream of any pieces into chunks, and counts and digests what passes.

@@ -58,7 +58,7 @@ impl World {
 
     pub(crate) async fn put(&self, key: u64, length: u64, expiration: Option<Expiration>) -> Record {
         let value = Bytes::from(vec![b'v'; length as usize]);
-        let shelved = shelve(&self.committer.part_writer, value.into()).await.unwrap();
+        let shelved = shelve(&self.committer.part_writer, value.into(), GRACE).await.unwrap();
         Record::Put(Put {
             key: Key::new(&format!("key-{key:06}")).unwrap(),
             value: shelved.value,
