@@ -1,11 +1,15 @@
 //! Declarations: what an acknowledged one must have put in force, and which refusals it may meet.
 
 use nearkv::{Error, Key, Reason};
-use nearkv_origin::{Declaration, DeclareOutcome};
+use nearkv_origin::{
+    Declaration, DeclareOutcome,
+    format::{Put, Record},
+};
 use tokio::time::Instant;
 
 use crate::{
-    cluster::Replica, deletions::Deletion, excuse::Excuse, ledger::Ledger, sim::Sim, value::number_of,
+    cluster::Replica, deletions::Deletion, excuse::Excuse, ledger::Ledger, life::Entries, sim::Sim,
+    value::number_of,
 };
 
 impl Ledger {
@@ -34,10 +38,28 @@ impl Ledger {
         }
     }
 
-    /// Notes that declarations may delete what is declared: whoever made the record, it was not a client.
-    pub(crate) fn note_undeclared(&mut self, key: &Key) {
-        let now = Instant::now();
-        self.deletions.push(Deletion { key: key.clone(), began: now, until: Some(now) });
+    /// What is declared is changed by declarations alone: before a record is committed, to `entries`, by a swap that commits
+    /// a declaration or does not.
+    pub(crate) fn declared_stays(
+        &mut self,
+        record: &Record,
+        entries: &Entries,
+        declares: bool,
+    ) -> Result<(), String> {
+        if !entries.get(record.key()).is_some_and(|(_, put)| put.declared) {
+            return Ok(());
+        }
+        match record {
+            Record::Put(put) if put.declared => Ok(()),
+            Record::Put(Put { key, .. }) => Err(format!("{key:?}, which is declared, was overwritten")),
+            Record::Delete(key) if declares => {
+                // The record is the declaration's, and no client's.
+                let now = Instant::now();
+                self.deletions.push(Deletion { key: key.clone(), began: now, until: Some(now) });
+                Ok(())
+            }
+            Record::Delete(key) => Err(format!("{key:?}, which is declared, was deleted")),
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use nearkv::{GetOptions, Kv, ListOptions, Lookup, PutOptions, Reason, Value};
 use nearkv_origin::{
     OnLoss, Quota,
-    format::{LABEL_PART, root_name},
+    format::{LABEL_PART, Part, root_name},
     store::{
-        ObjectName,
+        Object, ObjectName,
         simulated::{Faults, Link},
     },
 };
@@ -71,7 +71,7 @@ pub(crate) async fn settle(sim: &Arc<Sim>) -> Result<(), String> {
     let (nothing, mut repaired) = (Lost::default(), false);
     let mut give_up = Instant::now() + PATIENCE + sim.plan.grace * 4;
     loop {
-        let Err(wrong) = agreement(sim, &nothing).await.and_then(|()| tidiness(sim)) else { break };
+        let Err(wrong) = agreement(sim, &nothing).await.and_then(|()| tidiness(sim, true)) else { break };
         if Instant::now() < give_up {
             sleep(Duration::from_secs(5)).await;
             continue;
@@ -81,7 +81,8 @@ pub(crate) async fn settle(sim: &Arc<Sim>) -> Result<(), String> {
         }
         let said = sim.cluster.alive().iter().any(|replica| health(sim, replica) == "PartDamaged");
         if said && !repaired {
-            tidiness(sim)?;
+            // What is lost may have named values that nothing else names: those are kept until it is repaired.
+            tidiness(sim, false)?;
             repair_parts(sim).await?;
             (repaired, give_up) = (true, Instant::now() + PATIENCE + sim.plan.grace * 4);
             continue;
@@ -93,7 +94,7 @@ pub(crate) async fn settle(sim: &Arc<Sim>) -> Result<(), String> {
         };
         agreement(sim, &lost)
             .await
-            .and_then(|()| tidiness(sim))
+            .and_then(|()| tidiness(sim, true))
             .map_err(|wrong| format!("at the end {wrong}"))?;
         break;
     }
@@ -198,14 +199,17 @@ async fn agreement(sim: &Arc<Sim>, lost: &Lost) -> Result<(), String> {
     Ok(())
 }
 
-/// Nothing is left that the root does not reach.
-fn tidiness(sim: &Sim) -> Result<(), String> {
+/// Nothing is left that the root does not reach; chunks of values only where it `knows` all that it says.
+fn tidiness(sim: &Sim, knows: bool) -> Result<(), String> {
     let ledger = sim.ledger.lock();
     let reachable = ledger.reachable();
+    let goes = |object: &Object| {
+        object.meta.labels.get(LABEL_PART).is_some_and(|part| knows || part != Part::Value.as_str())
+    };
     let left: BTreeSet<&ObjectName> = ledger
         .objects
         .iter()
-        .filter(|(name, object)| object.meta.labels.contains_key(LABEL_PART) && !reachable.contains(*name))
+        .filter(|(name, object)| goes(object) && !reachable.contains(*name))
         .map(|(name, _)| name)
         .collect();
     match left.first() {

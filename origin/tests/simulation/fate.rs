@@ -10,12 +10,18 @@ use nearkv_origin::{
 };
 use tokio::time::sleep;
 
-use crate::{choice, cluster::Cluster, damage, excuse::Excuse, plan::Plan, sim::Sim, value::value_of};
+use crate::{
+    choice, cluster::Cluster, damage, excuse::Excuse, long_swap, plan::Plan, sim::Sim, value::value_of,
+};
 
 /// The longest that a connection is cut.
 const LONGEST_CUT: Duration = Duration::from_secs(30);
 /// How far a clock jumps that does.
 const LONGEST_JUMP_MS: u64 = 3_600_000;
+/// How long a KvNamespace is gone at most.
+const LONGEST_GONE: Duration = Duration::from_secs(20);
+/// And if it is made anew at once.
+const AT_ONCE: Duration = Duration::from_millis(300);
 /// Most entries of a declaration.
 const DECLARED: u64 = 4;
 
@@ -27,11 +33,13 @@ pub(crate) async fn strike(cluster: Arc<Cluster>, sims: Vec<Arc<Sim>>) {
         sleep(random.jitter(pause)).await;
         let slot = random.below(cluster.plan.replicas as u64) as usize;
         let sim = &sims[random.below(sims.len() as u64) as usize];
-        if cluster.plan.peaceful || random.below(3) == 0 {
+        if random.below(100) < cluster.plan.people {
             person(sim, &random);
-            continue;
+        } else if cluster.plan.long_swaps && random.below(4) > 0 {
+            long_swap::strike(&cluster, slot, &random);
+        } else {
+            machine(&cluster, slot, &random);
         }
-        machine(&cluster, slot, &random);
     }
 }
 
@@ -39,14 +47,7 @@ pub(crate) async fn strike(cluster: Arc<Cluster>, sims: Vec<Arc<Sim>>) {
 fn machine(cluster: &Arc<Cluster>, slot: usize, random: &Random) {
     let grace = cluster.plan.grace;
     match random.below(100) {
-        0..35 => {
-            cluster.crash(slot);
-            let (cluster, pause) = (Arc::clone(cluster), random.jitter(Duration::from_secs(5)));
-            tokio::spawn(async move {
-                sleep(pause).await;
-                cluster.start(slot, cluster.plan.faults.clone());
-            });
-        }
+        0..35 => crash(cluster, slot, random),
         35..47 => part(cluster, slot, Link::Cut, random.jitter(LONGEST_CUT)),
         // Now and then for longer than the grace.
         47..57 => part(cluster, slot, Link::Frozen, random.jitter(grace * 2)),
@@ -76,18 +77,30 @@ fn machine(cluster: &Arc<Cluster>, slot: usize, random: &Random) {
     }
 }
 
+/// Ends a process at whatever it does, and starts it again.
+pub(crate) fn crash(cluster: &Arc<Cluster>, slot: usize, random: &Random) {
+    cluster.crash(slot);
+    let (cluster, pause) = (Arc::clone(cluster), random.jitter(Duration::from_secs(5)));
+    tokio::spawn(async move {
+        sleep(pause).await;
+        cluster.start(slot, cluster.plan.faults.clone());
+    });
+}
+
 /// A person does something with a KvNamespace.
 fn person(sim: &Arc<Sim>, random: &Random) {
     let Plan { damage, rebirths, declares, changes, .. } = sim.plan;
     match random.below(100) {
         0..20 if damage => damage::strike(sim),
         20..30 if damage => damage::repair(sim, random),
-        30..45 if rebirths => {
+        0..45 if rebirths => {
             if sim.config().is_some() {
                 sim.delete();
             }
             let again = Arc::clone(sim);
-            let pause = random.jitter(Duration::from_secs(20));
+            // At once, while writes to the one before are in flight, or later.
+            let longest = if random.below(4) == 0 { LONGEST_GONE } else { AT_ONCE };
+            let pause = random.jitter(longest);
             tokio::spawn(async move {
                 sleep(pause).await;
                 if again.config().is_none() {
@@ -95,7 +108,7 @@ fn person(sim: &Arc<Sim>, random: &Random) {
                 }
             });
         }
-        45..80 if declares => declare(sim, random),
+        0..80 if declares => declare(sim, random),
         80..90 if changes => {
             let most = 1 + random.below(sim.plan.keys + 2);
             sim.change(|config| config.quota.max_keys = most);

@@ -5,9 +5,6 @@ use std::time::Duration;
 use nearkv::Random;
 use nearkv_origin::store::simulated::Faults;
 
-/// One history in so many has a large KvNamespace: it takes a hundred times as long to tell as another.
-const LARGE_ONE_IN: u64 = 40;
-
 /// Most events in a thousand after which a watch lags.
 const LAGGING: u64 = 60;
 
@@ -45,6 +42,10 @@ pub(crate) struct Plan {
     pub(crate) changes: bool,
     /// Longest pause between two strokes of fate, if there are any.
     pub(crate) strokes: Option<Duration>,
+    /// Strokes in a hundred that are a person's, and no process's.
+    pub(crate) people: u64,
+    /// Whether swaps are now and then under way for longer than the grace.
+    pub(crate) long_swaps: bool,
     /// Whether hands destroy objects.
     pub(crate) damage: bool,
     /// Whether the KvNamespace is deleted and created again.
@@ -66,7 +67,7 @@ pub(crate) struct Plan {
 }
 
 /// Both ends included.
-fn between(random: &Random, low: u64, high: u64) -> u64 {
+pub(crate) fn between(random: &Random, low: u64, high: u64) -> u64 {
     low + random.below(high - low + 1)
 }
 
@@ -120,6 +121,8 @@ impl Plan {
             declares: one_in(3),
             changes: one_in(4),
             strokes: (!one_in(6)).then(|| Duration::from_millis(between(2_000, 40_000))),
+            people: 33,
+            long_swaps: false,
             damage: one_in(5),
             rebirths: one_in(4),
             retain: one_in(4),
@@ -130,58 +133,6 @@ impl Plan {
             bulks: 8,
             bulk: 6,
         };
-        match random.below(LARGE_ONE_IN) {
-            0 => plan.large(&random),
-            1..=4 => plan.peaceful(&random),
-            5..=7 => plan.short_lived(),
-            _ => plan,
-        }
-    }
-
-    /// Values that would not fit into the budget if they did not end soon.
-    fn short_lived(self) -> Self {
-        Self { short_lives: true, tight_budget: true, long_values: 500, ..self }
-    }
-
-    /// Nothing goes wrong, so that every error and every delay is a fault of the engine.
-    fn peaceful(self, random: &Random) -> Self {
-        let latency = Duration::from_micros(200)..Duration::from_millis(between(random, 1, 40));
-        let watch_delay = Duration::from_millis(random.below(300));
-        Self {
-            peaceful: true,
-            faults: Faults { latency, watch_delay, ..Faults::NONE },
-            tight_budget: false,
-            tight_pace: false,
-            damage: false,
-            rebirths: false,
-            skews: false,
-            ..self
-        }
-    }
-
-    /// So many data, and a store so slow, that the pages of a checkpoint take longer than a quarter of the grace: they are
-    /// named in stages.
-    fn large(self, random: &Random) -> Self {
-        let between = |low, high| between(random, low, high);
-        let slow = Duration::from_millis(between(200, 500));
-        Self {
-            operations: between(100, 200) as usize,
-            keys: between(300, 500),
-            near: 40,
-            namespaces: 1,
-            most_keys: 1000,
-            most_bytes: 1 << 30,
-            tight_budget: false,
-            tight_pace: false,
-            pause: Duration::from_millis(1500),
-            grace: Duration::from_secs(between(20, 30)),
-            write_deadline: Duration::from_secs(15),
-            faults: Faults { latency: slow..slow * 4, deadline: slow * 20, ..self.faults },
-            strokes: self.strokes.map(|pause| pause.max(Duration::from_secs(20))),
-            medium_values: 900,
-            bulks: 30,
-            bulk: LARGEST_BULK,
-            ..self
-        }
+        plan.of_some_kind(&random)
     }
 }

@@ -64,6 +64,7 @@ impl Ledger {
                 life.records.push(record.clone());
                 life.committed.push(Instant::now());
             }
+            self.declared_stays(record, &entries, root.declared != declared)?;
             self.committed(&incarnation, (version, root.swap), record, &mut entries)?;
         }
         self.note_losses();
@@ -80,12 +81,6 @@ impl Ledger {
         entries: &mut Entries,
     ) -> Result<(), String> {
         let before = entries.contains_key(record.key());
-        if let Record::Delete(key) = record
-            && entries.get(key).is_some_and(|(_, put)| put.declared)
-        {
-            // Only a declaration can have done this.
-            self.note_undeclared(key);
-        }
         apply(entries, version, record);
         match record {
             Record::Put(put) => {
