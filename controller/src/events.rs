@@ -29,6 +29,15 @@ impl Event {
     }
 }
 
+/// A replica had another state in memory than the one that was committed.
+#[must_use]
+pub fn state_differed() -> Event {
+    let text = "a replica of the operator held another state in memory than the one that was committed. It has read \
+                everything anew, and its reads are right again. This is a bug: report it with the log of that replica";
+    Event::new(true, "StateDiffered", FOLLOW, text)
+}
+
+const FOLLOW: &str = "Follow";
 const DECLARE: &str = "Declare";
 const REPAIR: &str = "Repair";
 const RECONCILE: &str = "Reconcile";

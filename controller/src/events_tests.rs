@@ -4,6 +4,7 @@ use nearkv::Error;
 
 use crate::{
     Memory, Reconciled,
+    events::state_differed,
     fixtures::{FakeConfigMaps, FakeData, outcome},
     reconcile,
     testing::Desired,
@@ -79,4 +80,11 @@ async fn a_refused_declaration_is_a_warning() {
     *data.refuse.lock() = Some(Error::new(nearkv::Reason::QuotaExceeded, "3 keys exceed the quota of 2"));
     let told = round(&data, &Desired::new("settings"), &mut memory).await;
     assert_eq!(told, [(true, "QuotaExceeded".into(), "3 keys exceed the quota of 2".into())]);
+}
+
+#[test]
+fn a_replica_that_differed_is_a_warning_and_the_whole_note_is_told() {
+    let told = state_differed();
+    assert_eq!((told.warning, told.reason.as_str()), (true, "StateDiffered"));
+    assert!(told.note.ends_with("report it with the log of that replica"), "{}", told.note);
 }

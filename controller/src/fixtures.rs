@@ -55,6 +55,7 @@ pub(crate) fn sound_report(at: u64) -> Report {
         objects: 1,
         declared: Some(("uid-1".into(), 1)),
         deletion_policy: Some(DeletionPolicy::Delete),
+        differences: 0,
     }
 }
 

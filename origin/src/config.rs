@@ -219,6 +219,8 @@ pub struct Report {
     pub declared: Option<(String, i64)>,
     /// The deletion policy that the objects follow now.
     pub deletion_policy: Option<DeletionPolicy>,
+    /// Roots so far whose state in the memory of this process was not the one that their committer had.
+    pub differences: u64,
 }
 
 /// Finds a KvNamespace that is not configured yet: the live look before "No such KvNamespace" is answered.

@@ -3,6 +3,7 @@
 
 pub mod binding;
 pub mod cluster;
+mod differences;
 mod remembered;
 pub mod run;
 mod triggers;

@@ -31,6 +31,7 @@ use nearkv_controller::{
 use super::{
     binding::{Binder, BindingError},
     cluster::{Cluster, RequestError, StatusError},
+    differences::tell,
     remembered::{FAILURES_UNCOUNTED, Remembered, retry_pause},
     triggers::{Trigger, triggers},
 };
@@ -63,8 +64,15 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Reconciles whenever `leading` says so, until `shutdown`. Rounds in progress are finished.
-    pub async fn run(self, mut leading: watch::Receiver<bool>, shutdown: CancellationToken) {
+    /// Reconciles whenever `leading` says so, and tells of differences always, until `shutdown`. Rounds in progress are
+    /// finished.
+    pub async fn run(self, leading: watch::Receiver<bool>, shutdown: CancellationToken) {
+        let Self { origin, follower, cluster, .. } = &self;
+        let telling = tell(Arc::clone(origin), follower.clone(), cluster.clone(), shutdown.clone());
+        tokio::join!(telling, self.lead(leading, shutdown));
+    }
+
+    async fn lead(self, mut leading: watch::Receiver<bool>, shutdown: CancellationToken) {
         let this = Arc::new(self);
         let mut listed = this.follower.listed.clone();
         loop {

@@ -28,7 +28,7 @@ impl Follower {
             return Ok(loaded);
         }
         let (namespace, root) = (&self.space.namespace, (*loaded.root).clone());
-        self.space.context.counters.state_differences.inc();
+        self.space.note_difference();
         let (held, version) = (loaded.entries.digest(), root.version);
         tracing::error!(%namespace, version, %held, %stated, "memory is not the state of the root; it is read anew");
         let anew = match self.advance(None, root, &object.meta, Loss::Fails, before).await {

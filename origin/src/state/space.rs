@@ -38,6 +38,8 @@ pub(crate) struct Space {
     /// Parts that are to be looked at: upkeep has found them lost or altered, or another replica has.
     pub(crate) doubted: Doubted,
     pub(crate) tally: Tally,
+    /// Roots whose state in memory was not the one that their committer had.
+    differences: AtomicU64,
     pub(crate) writers: Writers,
     /// Long values that cannot be read whole.
     pub(crate) values: Arc<LostValues>,
@@ -70,6 +72,7 @@ impl Space {
             proof: Proof::new(context.scope_of(config.namespace.account())),
             doubted: Doubted::default(),
             tally: Tally::default(),
+            differences: AtomicU64::new(0),
             writers: Writers::default(),
             values: Arc::default(),
             moved: Notify::new(),
@@ -137,6 +140,13 @@ impl Space {
         snapshot
     }
 
+    /// Memory was not the state that the committer of a root had.
+    pub(crate) fn note_difference(&self) {
+        self.context.counters.state_differences.inc();
+        self.differences.fetch_add(1, Ordering::Relaxed);
+        self.context.announce(&self.namespace);
+    }
+
     /// The moment, as proofs are dated.
     pub(crate) fn moment(&self) -> Duration {
         self.context.clock.steady()
@@ -163,6 +173,7 @@ impl Space {
     /// The state for `status` and metrics.
     pub(crate) fn report(&self) -> Report {
         let health = self.health();
+        let differences = self.differences.load(Ordering::Relaxed);
         let Some(view) = self.view() else {
             return Report {
                 health,
@@ -172,6 +183,7 @@ impl Space {
                 objects: 0,
                 declared: None,
                 deletion_policy: None,
+                differences,
             };
         };
         let usage = view.entries.usage(self.context.clock.now());
@@ -183,6 +195,7 @@ impl Space {
             objects: view.objects(),
             declared: view.root.declared.as_ref().map(|mark| (mark.uid.clone(), mark.generation)),
             deletion_policy: Some(view.policy()),
+            differences,
         }
     }
 }

@@ -40,10 +40,13 @@ async fn a_replica_whose_memory_differs_reads_everything_anew_with_the_next_root
     let (a, b) = two(91).await;
     forget_a_key(&b, "k");
     assert_eq!(b.get("k").await.unwrap(), None, "the fault is there");
+    let mut changes = b.origin.changes();
     a.put("m", "v").await.unwrap();
     settle().await;
     assert_eq!(b.keys().await, ["k", "l", "m"]);
     assert_eq!((differences(&a), differences(&b)), (0, 1));
+    assert_eq!(changes.try_recv().unwrap(), settings(), "whoever is to tell hears of it");
+    assert_eq!(b.origin.report(&settings()).unwrap().differences, 1);
     a.put("n", "v").await.unwrap();
     settle().await;
     assert_eq!(differences(&b), 1, "and is at one with the others from then on");
