@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use crate::args::RepairArgs;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::reach::{ClusterArgs, ServiceName};
 
@@ -28,11 +27,11 @@ impl Tunnel {
 }
 
 pub(crate) async fn tunnel(_: &ClusterArgs, _: Option<&ServiceName>) -> Result<(Tunnel, String), Failure> {
-    Err(absent("name a server with --server URL"))
+    Err(Failure::needs_cluster_feature("name a server with --server URL"))
 }
 
 pub(crate) async fn address(_: &ClusterArgs, _: Option<&ServiceName>) -> Result<(String, String), Failure> {
-    Err(absent("name a server with --server URL"))
+    Err(Failure::needs_cluster_feature("name a server with --server URL"))
 }
 
 /// `kubectl kv repair`.
@@ -40,24 +39,5 @@ pub(crate) async fn address(_: &ClusterArgs, _: Option<&ServiceName>) -> Result<
 /// # Errors
 /// Always.
 pub async fn repair(_: RepairArgs) -> Result<(), Failure> {
-    Err(absent("set the annotation nearkv.dev/repair with kubectl annotate"))
-}
-
-fn absent(instead: &str) -> Failure {
-    Failure::new(Exit::Unreachable, "this kubectl-kv was built without access to clusters").with_advice(
-        format!("{instead}; or build all of it: cargo install --locked --path cli --features cluster"),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_command_without_a_server_says_how_to_build_the_plugin_that_finds_one() {
-        let refused = crate::reach::ServerArgs::default().reach().await.unwrap_err();
-        assert_eq!(refused.exit, Exit::Unreachable);
-        let advice = refused.advice.unwrap_or_default();
-        assert!(advice.contains("--server") && advice.contains("--features cluster"), "{advice}");
-    }
+    Err(Failure::needs_cluster_feature("set the annotation nearkv.dev/repair with kubectl annotate"))
 }

@@ -55,6 +55,14 @@ impl Failure {
         }
     }
 
+    /// A question to a cluster, when the program was built without the feature `cluster`; what to do `instead` of building it.
+    #[must_use]
+    pub fn needs_cluster_feature(instead: &str) -> Self {
+        Self::new(Exit::Unreachable, "this kubectl-kv was built without access to clusters").with_advice(
+            format!("{instead}; or build all of it: cargo install --locked --path cli --features cluster"),
+        )
+    }
+
     /// A file that cannot be used, when `action` (`read`, `write`) was tried.
     #[must_use]
     pub fn file(action: &str, path: &Path, error: &io::Error) -> Self {
@@ -132,6 +140,14 @@ mod tests {
             "failed to get key \"x\" of default/settings: The upstream cannot be reached (connection refused)\n  \
              is a server running there? `kubectl kv dev` starts one on this machine"
         );
+    }
+
+    #[test]
+    fn a_command_without_a_server_says_how_to_build_the_plugin_that_finds_one() {
+        let refused = Failure::needs_cluster_feature("name a server with --server URL");
+        assert_eq!(refused.exit, Exit::Unreachable);
+        let advice = refused.advice.unwrap_or_default();
+        assert!(advice.contains("--server") && advice.contains("--features cluster"), "{advice}");
     }
 
     #[test]

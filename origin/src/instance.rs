@@ -3,11 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures::stream::BoxStream;
-use nearkv::{
-    Answer, BulkOutcome, DeleteOptions, Entry, Error, GetOptions, Key, ListOptions, Lookup, Mutation, Page,
-    PutOptions, ReadOptions, Value, Version,
-};
+use nearkv::{Answer, Entry, Error, GetOptions, Key, ListOptions, Lookup, Page, ReadOptions};
 use tokio::{
     task::{Id, JoinSet},
     time::sleep,
@@ -93,26 +89,6 @@ impl Instance {
         let limit = Space::list_limit(options)?;
         let reading = self.follower.readable(&options.read).await?;
         self.space.list(&reading, limit, options)
-    }
-
-    pub(crate) async fn put(
-        &self,
-        key: &Key,
-        value: Value,
-        options: &PutOptions,
-    ) -> Result<Answer<Version>, Error> {
-        self.committer.put(key, value, options).await
-    }
-
-    pub(crate) async fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Answer<()>, Error> {
-        self.committer.delete(key, options).await
-    }
-
-    pub(crate) async fn bulk(
-        &self,
-        mutations: BoxStream<'static, Result<Mutation, Error>>,
-    ) -> Result<Answer<BulkOutcome>, Error> {
-        self.committer.bulk(mutations).await
     }
 }
 

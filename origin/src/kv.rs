@@ -36,7 +36,7 @@ impl Kv for Origin {
         value: Value,
         options: &PutOptions,
     ) -> Result<Answer<Version>, Error> {
-        self.locate(namespace).await?.put(key, value, options).await
+        self.locate(namespace).await?.committer.put(key, value, options).await
     }
 
     async fn delete(
@@ -45,7 +45,7 @@ impl Kv for Origin {
         key: &Key,
         options: &DeleteOptions,
     ) -> Result<Answer<()>, Error> {
-        self.locate(namespace).await?.delete(key, options).await
+        self.locate(namespace).await?.committer.delete(key, options).await
     }
 
     async fn write_many(
@@ -53,7 +53,7 @@ impl Kv for Origin {
         namespace: &Namespace,
         mutations: BoxStream<'static, Result<Mutation, Error>>,
     ) -> Result<Answer<BulkOutcome>, Error> {
-        self.locate(namespace).await?.bulk(mutations).await
+        self.locate(namespace).await?.committer.bulk(mutations).await
     }
 
     async fn list(&self, namespace: &Namespace, options: &ListOptions) -> Result<Answer<Page>, Error> {

@@ -15,11 +15,7 @@ use crate::{
         recognise::{self, Kind},
     },
     format::{Manifest, ManifestRef, PageRef, Root, SegmentRef, root_name},
-    limits::budget::Purpose,
-    parts::{
-        pages::{self, LostPages, PageEntry},
-        writer::PartWriter,
-    },
+    parts::pages::{self, LostPages, PageEntry},
     settings::{CONFLICT_PAUSE, OTHERS_HEAL, REPAIR_ATTEMPTS},
     state::{damage::Damage, entries::Slot, snapshot::Snapshot},
     store::{StoreError, Token},
@@ -183,7 +179,7 @@ impl Follower {
 
     /// Writes all entries that are known for certain into new pages.
     async fn pages(&self, view: &Arc<Snapshot>) -> Result<Pages, Error> {
-        let part_writer = PartWriter { purpose: Purpose::Relief, ..self.space.part_writer() };
+        let part_writer = self.space.relief_writer();
         let expired_before =
             pages::expired_before(self.space.context.clock.now()).max(view.manifest.expired_before);
         let (of, values) = (Arc::clone(view), Arc::clone(&self.space.values));
@@ -206,7 +202,7 @@ impl Follower {
 
     /// A root that names these pages, and the records that came since.
     async fn name(&self, pages: &mut Pages, view: &Snapshot) -> Result<Root, Error> {
-        let part_writer = PartWriter { purpose: Purpose::Relief, ..self.space.part_writer() };
+        let part_writer = self.space.relief_writer();
         let Pages { pages, of: Version { number: version, .. }, expired_before, named, .. } = pages;
         let since = |segment: &&SegmentRef| segment.last() > *version;
         let segments: Vec<SegmentRef> = view.manifest.segments.iter().filter(since).cloned().collect();

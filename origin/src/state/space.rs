@@ -170,6 +170,11 @@ impl Space {
         }
     }
 
+    /// The same for what makes room, or writes again what is lost.
+    pub(crate) fn relief_writer(&self) -> PartWriter {
+        PartWriter { purpose: Purpose::Relief, ..self.part_writer() }
+    }
+
     /// The state for `status` and metrics.
     pub(crate) fn report(&self) -> Report {
         let health = self.health();

@@ -13,8 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Health,
     format::{LABEL_NAMESPACE, List, Manifest, PageRef},
-    limits::budget::Purpose,
-    parts::{pages::LostPages, writer::PartWriter},
+    parts::pages::LostPages,
     state::snapshot::Snapshot,
     store::{ObjectName, Selector, Token},
     upkeep::{Host, UpkeepError, checkpoint, keeper::Keeper},
@@ -170,7 +169,7 @@ impl Keeper {
     /// memory too. While a segment is lost to memory too, there can be none.
     async fn heal(self: &Arc<Self>, view: Arc<Snapshot>) -> Result<(), UpkeepError> {
         let now = self.space.context.clock.now();
-        let part_writer = PartWriter { purpose: Purpose::Relief, ..self.space.part_writer() };
+        let part_writer = self.space.relief_writer();
         let Some(lost) = checkpoint::lost_pages(&part_writer, &*view, &view.manifest).await? else {
             return Ok(());
         };

@@ -9,8 +9,6 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     format::{CHUNK_BYTES, Chunks, Sha, StoredValue, chunk_bytes, chunk_name},
-    limits::budget::Purpose,
-    parts::writer::PartWriter,
     state::{entries::Slot, snapshot::Snapshot},
     store::{Object, ObjectName, StoreError},
     upkeep::{UpkeepError, keeper::Keeper},
@@ -128,7 +126,7 @@ impl Keeper {
         bytes: Bytes,
         stored: Option<Object>,
     ) -> Result<(), UpkeepError> {
-        let part_writer = PartWriter { purpose: Purpose::Relief, ..self.space.part_writer() };
+        let part_writer = self.space.relief_writer();
         let draft = part_writer.drafter.chunk(nonce, index, bytes);
         tracing::warn!(namespace = %self.space.namespace, chunk = %draft.name, "a chunk was lost; it is made again from the cache");
         if let Some(Object { meta, .. }) = stored {

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     commit::{amendment::Amendment, request::Operation},
     format::{Manifest, Root},
-    limits::budget::Purpose,
     parts::{pages::PageEntry, writer::PartWriter},
     state::{
         damage::Damage,
@@ -87,8 +86,7 @@ impl Keeper {
             let policy = self.space.config().deletion_policy;
             let part_writer = PartWriter {
                 store: Arc::clone(&self.space.context.upkeep_store),
-                purpose: Purpose::Relief,
-                ..self.space.part_writer()
+                ..self.space.relief_writer()
             };
             let host: Arc<dyn Host> = Arc::<Self>::clone(self);
             let clock = Arc::clone(&self.space.context.clock);
