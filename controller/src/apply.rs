@@ -6,7 +6,9 @@ use nearkv::{Error, Namespace, Version};
 
 use super::plan::Plan;
 use crate::api::ACCEPT_LOSS;
-use nearkv_origin::{Birth, Declaration, DeclareOutcome, Health, NamespaceConfig, OnLoss, Origin, Report};
+use nearkv_origin::{
+    Declaration, DeclareOutcome, Health, InitialState, NamespaceConfig, OnLoss, Origin, Report,
+};
 
 /// What the controller needs of the origin.
 #[async_trait]
@@ -14,7 +16,7 @@ pub trait Data: Send + Sync {
     /// See [`Origin::configure`].
     fn configure(&self, config: NamespaceConfig) -> bool;
     /// See [`Origin::initialise`].
-    async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error>;
+    async fn initialise(&self, namespace: &Namespace, initial_state: InitialState) -> Result<Version, Error>;
     /// See [`Origin::declare`].
     async fn declare(&self, namespace: &Namespace, declaration: Declaration)
     -> Result<DeclareOutcome, Error>;
@@ -30,8 +32,8 @@ impl Data for Origin {
         Origin::configure(self, config)
     }
 
-    async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error> {
-        Origin::initialise(self, namespace, birth).await
+    async fn initialise(&self, namespace: &Namespace, initial_state: InitialState) -> Result<Version, Error> {
+        Origin::initialise(self, namespace, initial_state).await
     }
 
     async fn declare(
@@ -110,20 +112,20 @@ impl RepairOutcome {
 
 /// Carries out a plan.
 pub async fn apply(data: &dyn Data, plan: Plan) -> Applied {
-    let Plan { config, birth, repair, declaration } = plan;
+    let Plan { config, initial_state, repair, declaration } = plan;
     let namespace = config.namespace.clone();
     // The controller may be ahead of the catalog that tells this replica's origin about the object.
     if !data.configure(config) {
         // The object was deleted while this round was under way; what has its name now is another one's.
         return Applied { repair: None, declared: Err(Error::namespace_missing(&namespace)), report: None };
     }
-    let mut initialised = data.initialise(&namespace, birth).await;
+    let mut initialised = data.initialise(&namespace, initial_state).await;
     let repair = match repair {
         None => None,
         Some(value) => repaired(data, &namespace, &value).await.map(|outcome| Repair { value, outcome }),
     };
     if matches!(repair, Some(Repair { outcome: RepairOutcome::Done(_), .. })) {
-        initialised = data.initialise(&namespace, Birth::Past).await;
+        initialised = data.initialise(&namespace, InitialState::Existing).await;
     }
     let declared = match initialised {
         Ok(_) => data.declare(&namespace, declaration).await,

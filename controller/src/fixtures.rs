@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 
 use super::{ConfigMaps, Data, DereferenceError};
 use nearkv_origin::{
-    Birth, Declaration, DeclareOutcome, DeletionPolicy, Health, NamespaceConfig, OnLoss, Repair, Report,
+    Declaration, DeclareOutcome, DeletionPolicy, Health, InitialState, NamespaceConfig, OnLoss, Repair,
+    Report,
 };
 
 pub(crate) fn config_map(name: &str, data: &[(&str, &str)]) -> ConfigMap {
@@ -103,8 +104,8 @@ impl Data for FakeData {
         true
     }
 
-    async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error> {
-        self.calls.lock().push(format!("initialise {birth:?}"));
+    async fn initialise(&self, namespace: &Namespace, initial_state: InitialState) -> Result<Version, Error> {
+        self.calls.lock().push(format!("initialise {initial_state:?}"));
         self.damage(namespace).map(|()| version(1))
     }
 

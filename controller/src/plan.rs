@@ -7,7 +7,7 @@ use super::{
     validate::Validated,
 };
 use crate::api::{KvNamespace, KvNamespaceStatus, REPAIR_ANNOTATION};
-use nearkv_origin::{Birth, Declaration, NamespaceConfig};
+use nearkv_origin::{Declaration, InitialState, NamespaceConfig};
 
 /// Everything that [`super::apply`] is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Plan {
     /// The KvNamespace as the origin is to know it.
     pub config: NamespaceConfig,
     /// Whether the root may be created.
-    pub birth: Birth,
+    pub initial_state: InitialState,
     /// A value of the repair annotation that was not acted upon yet.
     pub repair: Option<String>,
     /// The declared set to commit.
@@ -40,7 +40,7 @@ pub fn plan(
     };
     Ok(Plan {
         config,
-        birth: birth(previous),
+        initial_state: initial_state(previous),
         repair: requested_repair(&desired.metadata)
             .filter(|value| previous.last_repair.as_deref() != Some(value))
             .map(str::to_owned),
@@ -54,8 +54,8 @@ pub(super) fn generation(desired: &KvNamespace) -> i64 {
 }
 
 /// Once a version was seen, the data exist: from then on a missing root is damage (design §6 invariant 7).
-fn birth(previous: &KvNamespaceStatus) -> Birth {
-    if previous.version.is_some() { Birth::Past } else { Birth::Expected }
+fn initial_state(previous: &KvNamespaceStatus) -> InitialState {
+    if previous.version.is_some() { InitialState::Existing } else { InitialState::New }
 }
 
 /// The value of the repair annotation, if it is there.
@@ -75,12 +75,12 @@ mod tests {
     }
 
     #[test]
-    fn a_root_is_born_once() {
+    fn a_root_is_created_once() {
         let desired = Desired::new("settings");
         let mut status = KvNamespaceStatus::default();
-        assert_eq!(planned(&desired, &status).birth, Birth::Expected);
+        assert_eq!(planned(&desired, &status).initial_state, InitialState::New);
         status.version = Some("0000000000000001.0".into());
-        assert_eq!(planned(&desired, &status).birth, Birth::Past);
+        assert_eq!(planned(&desired, &status).initial_state, InitialState::Existing);
     }
 
     #[test]

@@ -15,11 +15,11 @@ async fn round(data: &FakeData, desired: Desired, memory: &Memory) -> Reconciled
 }
 
 #[tokio::test]
-async fn a_new_namespace_is_born_declared_and_ready() {
+async fn a_new_namespace_is_initialised_declared_and_ready() {
     let data = FakeData::new();
     let desired = Desired::new("settings").entry("a", "1").from("fr", "fr/");
     let reconciled = round(&data, desired, &Memory::default()).await;
-    assert_eq!(data.call_names(), ["initialise Expected", "declare 2"]);
+    assert_eq!(data.call_names(), ["initialise New", "declare 2"]);
     assert!(reconciled.settled);
     assert_eq!(find(&reconciled.memory.status, READY).unwrap().status, "True");
 }
@@ -30,7 +30,7 @@ async fn a_second_round_expects_the_data_to_be_there() {
     let first = round(&data, Desired::new("settings"), &Memory::default()).await;
     data.call_names();
     let second = round(&data, Desired::new("settings"), &first.memory).await;
-    assert_eq!(data.call_names(), ["initialise Past", "declare 0"]);
+    assert_eq!(data.call_names(), ["initialise Existing", "declare 0"]);
     assert_eq!(second.memory, first.memory);
 }
 
@@ -38,7 +38,7 @@ async fn a_second_round_expects_the_data_to_be_there() {
 async fn nothing_is_declared_on_damaged_data() {
     let data = FakeData::new().with_health(Health::RootMissing);
     let reconciled = round(&data, Desired::new("settings").entry("a", "1"), &Memory::default()).await;
-    assert_eq!(data.call_names(), ["initialise Expected"]);
+    assert_eq!(data.call_names(), ["initialise New"]);
     assert!(!reconciled.settled);
 }
 
@@ -47,13 +47,13 @@ async fn a_repair_is_done_once_per_value_and_followed_by_the_declaration() {
     let data = FakeData::new().with_health(Health::RootMissing);
     let asked = Desired::new("settings").annotation(REPAIR_ANNOTATION, "monday");
     let first = round(&data, asked.clone(), &Memory::default()).await;
-    assert_eq!(data.call_names(), ["initialise Expected", "repair Refuse", "initialise Past", "declare 0"]);
+    assert_eq!(data.call_names(), ["initialise New", "repair Refuse", "initialise Existing", "declare 0"]);
     assert_eq!(first.memory.status.last_repair.as_deref(), Some("monday"));
     assert_eq!(first.events[0].reason, "Repaired");
 
     data.report.lock().health = Health::RootMissing;
     round(&data, asked, &first.memory).await;
-    assert_eq!(data.call_names(), ["initialise Past"]);
+    assert_eq!(data.call_names(), ["initialise Existing"]);
 }
 
 #[tokio::test]

@@ -69,13 +69,14 @@ pub enum DeletionPolicy {
     Retain,
 }
 
-/// Whether the root may be created if there is none (design §6 invariant 7: no root, no guess).
+/// What a KvNamespace is known to have been before (as etcd's `--initial-cluster-state`): whether the root may be created if
+/// there is none (design §6 invariant 7: no root, no guess).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Birth {
+pub enum InitialState {
     /// The KvNamespace has never had data: create the root, or adopt a retained one.
-    Expected,
+    New,
     /// `status` says that there were data: a missing root is damage.
-    Past,
+    Existing,
 }
 
 /// What a repair does if it would have to drop keys whose entries are not known for certain.

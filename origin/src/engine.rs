@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Birth, Catalog, Declaration, DeclareOutcome, NamespaceConfig, OnLoss, Repair, Report, Settings,
+    Catalog, Declaration, DeclareOutcome, InitialState, NamespaceConfig, OnLoss, Repair, Report, Settings,
     ended::Ended,
     follow::{
         follower::Follower,
@@ -158,11 +158,15 @@ impl Origin {
     /// there is a root of this KvNamespace already.
     ///
     /// # Errors
-    /// `namespace-damaged` (503) if there should be a root and is none ([`Birth::Past`]), or if what is there is
+    /// `namespace-damaged` (503) if there should be a root and is none ([`InitialState::Existing`]), or if what is there is
     /// not to be trusted; `namespace-loading` (503) while an earlier KvNamespace's root waits for its deletion;
     /// what the store refuses.
-    pub async fn initialise(&self, namespace: &Namespace, birth: Birth) -> Result<Version, Error> {
-        self.known(namespace)?.follower.initialise(birth).await
+    pub async fn initialise(
+        &self,
+        namespace: &Namespace,
+        initial_state: InitialState,
+    ) -> Result<Version, Error> {
+        self.known(namespace)?.follower.initialise(initial_state).await
     }
 
     /// Commits a declared set: its entries become declared, those of the set before that are not in it are

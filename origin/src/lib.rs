@@ -42,8 +42,8 @@ mod upkeep;
 mod values;
 
 pub use config::{
-    Birth, CacheConfig, Catalog, DEFAULT_MIN_TTL, Declaration, DeclareOutcome, DeclaredEntry, DeletionPolicy,
-    Health, NamespaceConfig, OnLoss, Quota, Repair, Report,
+    CacheConfig, Catalog, DEFAULT_MIN_TTL, Declaration, DeclareOutcome, DeclaredEntry, DeletionPolicy,
+    Health, InitialState, NamespaceConfig, OnLoss, Quota, Repair, Report,
 };
 pub use engine::Origin;
 pub use limits::budget::{BUDGET_BYTES, BUDGET_OBJECTS};

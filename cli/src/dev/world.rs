@@ -17,7 +17,7 @@ use nearkv_controller::{
     ConfigMaps, DereferenceError, Event, Memory, ReconcileError, Reconciled, config_of, is_ending, reconcile,
 };
 use nearkv_origin::store::{Directory, StoreError};
-use nearkv_origin::{Birth, Health, Origin};
+use nearkv_origin::{Health, InitialState, Origin};
 use tokio::time::{Instant, sleep};
 
 pub(super) use self::asked::ChangeError;
@@ -115,7 +115,7 @@ impl World {
 
     /// Loads data that must be there; what is wrong with them, if something is.
     async fn load(&self, namespace: &Namespace) -> Option<String> {
-        let loaded = self.parts.origin.initialise(namespace, Birth::Past).await;
+        let loaded = self.parts.origin.initialise(namespace, InitialState::Existing).await;
         let root = self.parts.kept.root_of(namespace).display().to_string();
         match (self.parts.origin.report(namespace)?.health, loaded) {
             (Health::Ready, Ok(_)) => None,

@@ -4,7 +4,7 @@
 use nearkv::{Error, Incarnation, Reason, Version};
 
 use crate::{
-    Birth, Health,
+    Health, InitialState,
     follow::follower::Follower,
     format::{Root, root_name},
     limits::budget::Purpose,
@@ -12,12 +12,12 @@ use crate::{
 };
 
 impl Follower {
-    pub(crate) async fn initialise(&self, birth: Birth) -> Result<Version, Error> {
+    pub(crate) async fn initialise(&self, initial_state: InitialState) -> Result<Version, Error> {
         let name = root_name(&self.space.namespace);
         let present = self.space.context.store.get(&name).await;
         let is_there = present.map_err(|error| unreachable("read the root").with_source(error))?.is_some();
         if !is_there {
-            if birth == Birth::Past || self.space.view().is_some() {
+            if initial_state == InitialState::Existing || self.space.view().is_some() {
                 self.space.set_health(Health::RootMissing);
                 return Err(self.space.damaged(&Health::RootMissing));
             }

@@ -1,7 +1,13 @@
 //! One KvNamespace in memory: its configuration, the newest snapshot of its data, and what is known about both.
 //! Readers take the snapshot without a lock; whoever has a newer one publishes it here.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use nearkv::Namespace;

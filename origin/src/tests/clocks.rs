@@ -6,7 +6,7 @@ use nearkv::{Clock, ExpirationRequest, PutOptions, Reason, VirtualClock};
 use tokio::time::sleep;
 
 use crate::{
-    Birth, Settings,
+    InitialState, Settings,
     format::Record,
     store::simulated::Simulated,
     tests::rig::{Process, config, reason, root, settings},
@@ -20,7 +20,7 @@ async fn ahead(store: &Simulated, seed: u64, skew_ms: i64) -> Process {
     clock.set_skew_ms(skew_ms);
     let process = Process::on(&store.client(), Arc::new(clock), seed, Settings::default());
     process.origin.configure(config("u1"));
-    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    process.origin.initialise(&settings(), InitialState::New).await.unwrap();
     process
 }
 

@@ -16,7 +16,7 @@ use nearkv::{
 use tokio::time::sleep;
 
 use crate::{
-    Birth, NamespaceConfig, Settings,
+    InitialState, NamespaceConfig, Settings,
     store::simulated::Simulated,
     tests::rig::{Process, config},
 };
@@ -37,7 +37,7 @@ impl Harness for OnSimulated {
         let namespace = Namespace::new("conformance", &format!("case-{count}")).unwrap();
         let config = NamespaceConfig { namespace: namespace.clone(), ..config(&format!("u{count}")) };
         self.process.origin.configure(config);
-        self.process.origin.initialise(&namespace, Birth::Expected).await.unwrap();
+        self.process.origin.initialise(&namespace, InitialState::New).await.unwrap();
         namespace
     }
 

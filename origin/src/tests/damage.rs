@@ -6,7 +6,7 @@ use nearkv::Reason;
 use tokio::time::sleep;
 
 use crate::{
-    Birth, OnLoss, Settings,
+    InitialState, OnLoss, Settings,
     format::root_name,
     store::{
         Draft, Object, ObjectName,
@@ -26,8 +26,11 @@ async fn invariant_7_a_missing_root_is_not_made_anew_until_it_is_repaired() {
     let refusal = process.put("k", "w").await.unwrap_err();
     assert_eq!(refusal.reason(), Reason::NamespaceDamaged);
     assert!(refusal.to_string().contains("kubectl kv repair"), "{refusal}");
-    for birth in [Birth::Expected, Birth::Past] {
-        assert_eq!(reason(process.origin.initialise(&settings(), birth).await), Reason::NamespaceDamaged);
+    for initial_state in [InitialState::New, InitialState::Existing] {
+        assert_eq!(
+            reason(process.origin.initialise(&settings(), initial_state).await),
+            Reason::NamespaceDamaged
+        );
     }
     assert!(store.world().object(&root_name(&settings())).is_none());
     let repaired = process.repair(OnLoss::Refuse).await;
@@ -44,7 +47,10 @@ async fn invariant_7_a_new_process_does_not_take_a_missing_root_for_a_new_kvname
     let store = Simulated::new(2);
     let process = Process::idle(&store, 1, Settings::default());
     process.origin.configure(config("u1"));
-    assert_eq!(reason(process.origin.initialise(&settings(), Birth::Past).await), Reason::NamespaceDamaged);
+    assert_eq!(
+        reason(process.origin.initialise(&settings(), InitialState::Existing).await),
+        Reason::NamespaceDamaged
+    );
     assert_eq!(process.health().as_str(), "RootMissing");
     assert!(rig::objects(&store).is_empty());
 }
@@ -90,11 +96,11 @@ async fn while_the_store_refuses_the_first_root_reads_and_writes_say_so() {
     process.origin.configure(config("u1"));
     sleep(Duration::from_secs(1)).await;
     store.order(Action::Create, Fate::Refused);
-    let refused = process.origin.initialise(&settings(), Birth::Expected).await;
+    let refused = process.origin.initialise(&settings(), InitialState::New).await;
     assert_eq!(reason(refused), Reason::StoreRefused);
     assert_eq!(reason(process.get("k").await), Reason::StoreRefused);
     assert_eq!(reason(process.put("k", "v").await), Reason::StoreRefused);
-    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    process.origin.initialise(&settings(), InitialState::New).await.unwrap();
     process.put("k", "v").await.unwrap();
 }
 
@@ -122,8 +128,8 @@ async fn invariant_7_a_root_of_an_unknown_format_is_left_alone_whatever_is_asked
     let stranger = Process::idle(&store.client(), 2, Settings::default());
     stranger.origin.configure(config("u1"));
     for process in [&process, &stranger] {
-        for birth in [Birth::Expected, Birth::Past] {
-            let refused = process.origin.initialise(&settings(), birth).await.unwrap_err();
+        for initial_state in [InitialState::New, InitialState::Existing] {
+            let refused = process.origin.initialise(&settings(), initial_state).await.unwrap_err();
             assert_eq!(refused.reason(), Reason::NamespaceDamaged);
             let text = refused.to_string();
             assert!(
@@ -163,7 +169,7 @@ async fn invariant_7_a_strangers_object_is_left_alone() {
     let process = Process::idle(&store, 1, Settings::default());
     process.origin.configure(config("u1"));
     assert_eq!(
-        reason(process.origin.initialise(&settings(), Birth::Expected).await),
+        reason(process.origin.initialise(&settings(), InitialState::New).await),
         Reason::NamespaceDamaged
     );
     assert_eq!(process.health().as_str(), "NameTaken");

@@ -9,7 +9,7 @@ use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Birth, Catalog, DeletionPolicy, NamespaceConfig, Origin, Settings,
+    Catalog, DeletionPolicy, InitialState, NamespaceConfig, Origin, Settings,
     store::simulated::Simulated,
     tests::rig::{Process, config, key, reason, root, settings},
 };
@@ -23,12 +23,12 @@ async fn a_round_that_was_under_way_brings_no_deleted_kvnamespace_back() {
         let process = Process::idle(&store, 1, Settings { pacing: None, ..Settings::default() });
         let config = NamespaceConfig { deletion_policy: policy, ..config("u1") };
         process.origin.configure(config.clone());
-        process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+        process.origin.initialise(&settings(), InitialState::New).await.unwrap();
         process.put("k", "v").await.unwrap();
         let before = root(&store).swap;
         process.origin.forget(&settings(), "u1");
         assert!(!process.origin.configure(config), "it is told that the object is gone");
-        let initialised = process.origin.initialise(&settings(), Birth::Past).await;
+        let initialised = process.origin.initialise(&settings(), InitialState::Existing).await;
         assert_eq!(reason(initialised), Reason::NamespaceMissing);
         sleep(Duration::from_secs(60)).await;
         assert_eq!(reason(process.get("k").await), Reason::NamespaceMissing, "{policy:?}");
@@ -46,7 +46,7 @@ async fn a_kvnamespace_that_is_made_anew_is_another_one() {
     store.world().collect_owned("u1");
     assert!(process.origin.configure(config("u2")));
     assert!(!process.origin.configure(config("u1")), "the earlier one does not take its place again");
-    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    process.origin.initialise(&settings(), InitialState::New).await.unwrap();
     process.put("k", "v").await.unwrap();
     assert_eq!(process.get("k").await.unwrap().as_deref(), Some("v"));
 }
@@ -91,7 +91,7 @@ async fn a_live_look_that_is_overtaken_by_the_watch_changes_nothing() {
     slow.looking.notified().await;
     origin.forget(&settings(), "u1");
     origin.configure(config("u2"));
-    origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    origin.initialise(&settings(), InitialState::New).await.unwrap();
     slow.answer.notify_one();
     reading.await.unwrap().unwrap();
     assert_eq!(origin.instance(&settings()).unwrap().space.config().uid, "u2");

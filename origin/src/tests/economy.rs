@@ -7,7 +7,7 @@ use nearkv::{Key, Kv, Mutation, PutOptions, Random, Value};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Birth, PacingSettings, Settings,
+    InitialState, PacingSettings, Settings,
     format::Root,
     metrics::counters::Verb,
     store::{
@@ -156,7 +156,7 @@ async fn a_hundred_thousand_keys_are_read_in_one_sweep_of_some_hundreds_of_objec
     let started = Instant::now();
     let other = Process::idle(&client, 4, unpaced());
     other.origin.configure(config("u1"));
-    other.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    other.origin.initialise(&settings(), InitialState::New).await.unwrap();
     let reads = client.counters().reads;
     println!("{reads} reads in {:?} of virtual time", started.elapsed());
     assert_eq!(other.origin.report(&settings()).unwrap().keys, 100_000);

@@ -8,7 +8,7 @@ use nearkv::{ExpirationRequest, Kv, Mutation, Namespace, PutOptions, Reason, Val
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Birth, DeletionPolicy, NamespaceConfig, Settings,
+    DeletionPolicy, InitialState, NamespaceConfig, Settings,
     limits::budget::Usage,
     store::simulated::Simulated,
     tests::rig::{self, Process, config, key, settings},
@@ -33,7 +33,7 @@ async fn start(store: &Simulated, seed: u64) -> Process {
     process.origin.configure(short(config("u1")));
     process.origin.configure(NamespaceConfig { namespace: other(), ..config("u2") });
     for namespace in [settings(), other()] {
-        process.origin.initialise(&namespace, Birth::Expected).await.unwrap();
+        process.origin.initialise(&namespace, InitialState::New).await.unwrap();
     }
     process
 }
@@ -204,7 +204,7 @@ async fn retained_data_of_a_deleted_kvnamespace_stay_in_the_budget_also_after_a_
     let process = Process::idle(&store, 1, tight());
     process.origin.set_maintainer(true);
     process.origin.configure(NamespaceConfig { deletion_policy: DeletionPolicy::Retain, ..config("u1") });
-    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    process.origin.initialise(&settings(), InitialState::New).await.unwrap();
     for n in 0..4 {
         process.put(&format!("large-{n}"), &"v".repeat(MIB)).await.unwrap();
     }
@@ -240,7 +240,7 @@ async fn retained_data_of_a_deleted_kvnamespace_stay_in_the_budget_also_after_a_
 async fn start_without_settings(store: &Simulated) -> Process {
     let process = Process::idle(&store.client(), 2, tight());
     process.origin.configure(NamespaceConfig { namespace: other(), ..config("u2") });
-    process.origin.initialise(&other(), Birth::Expected).await.unwrap();
+    process.origin.initialise(&other(), InitialState::New).await.unwrap();
     process
 }
 

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Birth, NamespaceConfig, Origin, Settings,
+    InitialState, NamespaceConfig, Origin, Settings,
     format::root_name,
     store::{
         Draft, Meta, Object, ObjectId, ObjectName, ObjectStore, Selector, StoreError, Token, WatchEvent,
@@ -82,7 +82,7 @@ async fn a_kvnamespace_whose_task_panics_is_loaded_anew_and_loses_nothing() {
     {
         let namespace = config.namespace.clone();
         origin.configure(config);
-        origin.initialise(&namespace, Birth::Expected).await.unwrap();
+        origin.initialise(&namespace, InitialState::New).await.unwrap();
     }
     let put = async |namespace, value: &'static str| {
         let value = Value::Bytes(value.into());

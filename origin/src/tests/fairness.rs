@@ -8,7 +8,7 @@ use nearkv::{Error, Kv, Mutation, Namespace, PutOptions, Reason, Value};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Birth, NamespaceConfig, Origin, PacingSettings, Settings,
+    InitialState, NamespaceConfig, Origin, PacingSettings, Settings,
     store::simulated::{Faults, Simulated},
     tests::rig::{Process, config, key, settings},
 };
@@ -32,7 +32,7 @@ fn paced(bytes_per_second: u64) -> Settings {
 async fn serve(process: &Process, namespace: &Namespace) {
     let config = NamespaceConfig { namespace: namespace.clone(), ..config(namespace.name()) };
     process.origin.configure(config);
-    process.origin.initialise(namespace, Birth::Expected).await.unwrap();
+    process.origin.initialise(namespace, InitialState::New).await.unwrap();
 }
 
 async fn put(origin: &Origin, namespace: &Namespace, bytes: usize) -> (Result<(), Error>, Duration) {

@@ -11,7 +11,7 @@ use nearkv::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Birth, Declaration, DeclaredEntry, Quota, Settings,
+    Declaration, DeclaredEntry, InitialState, Quota, Settings,
     format::ROOT_BYTES,
     limits::pacing::PacingSettings,
     store::simulated::{Action, Fate, Partition, Simulated, Way},
@@ -273,7 +273,7 @@ async fn an_unknown_kvnamespace_is_refused_and_one_without_data_is_loading() {
     assert_eq!(reason(process.get("k").await), Reason::NamespaceLoading);
     sleep(Duration::from_secs(1)).await;
     assert!(process.origin.loading().is_empty(), "that there is nothing yet is known");
-    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    process.origin.initialise(&settings(), InitialState::New).await.unwrap();
     assert_eq!(process.get("k").await.unwrap(), None);
     process.origin.forget(&settings(), "another");
     assert_eq!(process.get("k").await.unwrap(), None);

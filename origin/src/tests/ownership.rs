@@ -6,7 +6,7 @@ use nearkv::Reason;
 use tokio::time::sleep;
 
 use crate::{
-    Birth, Declaration, DeclaredEntry, DeletionPolicy, NamespaceConfig, Settings,
+    Declaration, DeclaredEntry, DeletionPolicy, InitialState, NamespaceConfig, Settings,
     store::simulated::Simulated,
     tests::rig::{self, Process, config, reason, root, settings},
 };
@@ -19,12 +19,12 @@ async fn invariant_10_a_root_of_an_earlier_life_is_waited_for_and_not_adopted() 
     process.origin.forget(&settings(), "u1");
     process.origin.configure(config("u2"));
     assert_eq!(
-        reason(process.origin.initialise(&settings(), Birth::Expected).await),
+        reason(process.origin.initialise(&settings(), InitialState::New).await),
         Reason::NamespaceLoading
     );
     assert_eq!(reason(process.get("k").await), Reason::NamespaceLoading);
     assert!(store.world().collect_owned("u1") > 0);
-    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    process.origin.initialise(&settings(), InitialState::New).await.unwrap();
     assert_eq!(process.get("k").await.unwrap(), None);
     process.put("k", "w").await.unwrap();
 }
@@ -36,12 +36,12 @@ async fn invariant_10_retained_data_are_adopted_and_follow_the_policy_from_then_
     process.origin.set_maintainer(true);
     let retain = NamespaceConfig { deletion_policy: DeletionPolicy::Retain, ..config("u1") };
     process.origin.configure(retain);
-    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    process.origin.initialise(&settings(), InitialState::New).await.unwrap();
     process.put("long", &"x".repeat(10_000)).await.unwrap();
     assert!(rig::objects(&store).iter().all(|object| object.meta.owner.is_none()));
     process.origin.forget(&settings(), "u1");
     process.origin.configure(config("u2"));
-    process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+    process.origin.initialise(&settings(), InitialState::New).await.unwrap();
     assert_eq!(process.get("long").await.unwrap().unwrap().len(), 10_000);
     for _ in 0..100 {
         if process.origin.report(&settings()).unwrap().deletion_policy == Some(DeletionPolicy::Delete) {

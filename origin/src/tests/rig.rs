@@ -12,8 +12,8 @@ use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Birth, CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, NamespaceConfig, OnLoss, Origin,
-    Quota, Repair, Settings,
+    CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, Health, InitialState, NamespaceConfig, OnLoss,
+    Origin, Quota, Repair, Settings,
     format::{CANARY, LABEL_PART, Root, root_name},
     store::{Object, simulated::Simulated},
 };
@@ -81,7 +81,7 @@ impl Process {
     pub(crate) async fn with(store: &Simulated, seed: u64, settings_: Settings) -> Self {
         let process = Self::idle(store, seed, settings_);
         process.origin.configure(config("u1"));
-        process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+        process.origin.initialise(&settings(), InitialState::New).await.unwrap();
         process
     }
 

@@ -7,7 +7,7 @@ use nearkv::{Condition, GetOptions, Kv, Lookup, PutOptions, Reason};
 use tokio::time::sleep;
 
 use crate::{
-    Birth, DeletionPolicy, NamespaceConfig, Settings,
+    DeletionPolicy, InitialState, NamespaceConfig, Settings,
     store::simulated::{Action, Fate, Faults, Link, Simulated},
     tests::rig::{self, Process, config, key, reason, root, settings},
 };
@@ -75,7 +75,7 @@ async fn invariant_5_a_process_that_serves_a_kvnamespace_again_does_not_take_an_
                 process.origin.forget(&settings(), "u1");
             }
             process.origin.configure(retain(uid));
-            process.origin.initialise(&settings(), Birth::Expected).await.unwrap();
+            process.origin.initialise(&settings(), InitialState::New).await.unwrap();
         }
         if uid == "u1" {
             a.put("k", "of the first life").await.unwrap();

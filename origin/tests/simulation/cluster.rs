@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use nearkv::{Clock, Error, Namespace, Random};
 use nearkv_origin::{
-    Birth, Catalog, NamespaceConfig, Origin, PacingSettings, Settings,
+    Catalog, InitialState, NamespaceConfig, Origin, PacingSettings, Settings,
     store::simulated::{Faults, Link, Simulated},
 };
 use parking_lot::Mutex;
@@ -49,7 +49,7 @@ pub(crate) struct Cluster {
 #[derive(Clone)]
 pub(crate) struct KvNamespace {
     pub(crate) config: Option<NamespaceConfig>,
-    pub(crate) birth: Birth,
+    pub(crate) initial_state: InitialState,
     pub(crate) lives: u64,
     /// Of its declaration.
     pub(crate) generation: i64,

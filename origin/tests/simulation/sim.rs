@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use nearkv::{Clock, Namespace, Random};
 use nearkv_origin::{
-    Birth, CacheConfig, Declaration, DeletionPolicy, NamespaceConfig, Origin, Quota,
+    CacheConfig, Declaration, DeletionPolicy, InitialState, NamespaceConfig, Origin, Quota,
     store::simulated::{Change, Simulated},
 };
 use parking_lot::Mutex;
@@ -41,7 +41,7 @@ impl Sim {
         store.world().observe(move |change: &Change| listening.lock().take_in(change));
         let object = KvNamespace {
             config: None,
-            birth: Birth::Expected,
+            initial_state: InitialState::New,
             lives: 0,
             generation: 0,
             changed: Instant::now(),
@@ -111,7 +111,7 @@ impl Sim {
         let quota = Quota { max_keys: self.plan.most_keys, max_bytes: self.plan.most_bytes };
         let config = self.with_object(|object| {
             object.lives += 1;
-            object.birth = Birth::Expected;
+            object.initial_state = InitialState::New;
             object.generation = 0;
             object.changed = Instant::now();
             let config = NamespaceConfig {
@@ -209,20 +209,20 @@ impl Sim {
                     replica.origin.configure(config.clone());
                 }
             }
-            let birth = self.with_object(|object| object.birth);
+            let initial_state = self.with_object(|object| object.initial_state);
             let replica = &alive[self.random.below(alive.len() as u64) as usize];
-            if birth == Birth::Expected || self.random.below(20) == 0 {
+            if initial_state == InitialState::New || self.random.below(20) == 0 {
                 replica.origin.configure(config.clone());
                 let born = tokio::select! {
                     biased;
                     () = replica.dead.cancelled() => continue,
                     () = sleep(Duration::from_secs(20)) => continue,
                     // A task of its own, as a controller's round is: it may panic.
-                    born = initialise(replica, &self.namespace, birth) => born,
+                    born = initialise(replica, &self.namespace, initial_state) => born,
                 };
                 self.with_object(|object| {
                     if born && object.config.as_ref().is_some_and(|now| now.uid == config.uid) {
-                        object.birth = Birth::Past;
+                        object.initial_state = InitialState::Existing;
                     }
                 });
             }
@@ -231,8 +231,8 @@ impl Sim {
 }
 
 /// Whether the data are there now.
-async fn initialise(replica: &Replica, namespace: &Namespace, birth: Birth) -> bool {
+async fn initialise(replica: &Replica, namespace: &Namespace, initial_state: InitialState) -> bool {
     let (origin, namespace) = (Arc::clone(&replica.origin), namespace.clone());
-    let born = tokio::spawn(async move { origin.initialise(&namespace, birth).await }).await;
+    let born = tokio::spawn(async move { origin.initialise(&namespace, initial_state).await }).await;
     born.is_ok_and(|born| born.is_ok())
 }

@@ -10,8 +10,8 @@ use nearkv::{
 };
 use nearkv_edge_cache::{EdgeCache, Settings as EdgeSettings};
 use nearkv_origin::{
-    Birth, CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, NamespaceConfig, Origin, Quota, Settings,
-    store::simulated::Simulated,
+    CacheConfig, Catalog, DEFAULT_MIN_TTL, DeletionPolicy, InitialState, NamespaceConfig, Origin, Quota,
+    Settings, store::simulated::Simulated,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -90,7 +90,7 @@ async fn origin(namespace: &Namespace) -> Result<Arc<Origin>, Box<dyn std::error
         quota: Quota::default(),
         deletion_policy: DeletionPolicy::Delete,
     });
-    origin.initialise(namespace, Birth::Expected).await?;
+    origin.initialise(namespace, InitialState::New).await?;
     for n in 0..KEYS {
         put(&*origin, namespace, n).await?;
     }
