@@ -31,7 +31,7 @@ for patch in $(chosen "$@"); do
   fi
   started=$SECONDS
   outcome=0
-  (cd "$scratch" && timeout "$most_seconds" cargo test -p nearkv-origin --test simulation --locked \
+  (cd "$scratch" && NEARKV_STOP=1 timeout "$most_seconds" cargo test -p nearkv-origin --test simulation --locked \
     every_promise -- --nocapture) >"$CARGO_TARGET_DIR.log" 2>&1 || outcome=$?
   case $outcome in
     0) found="MISSED" && missed=1 ;;

@@ -3,8 +3,8 @@
 //! KvNamespaces that go and come again. Every answer is judged against what the store's own history says was
 //! committed, and at the end everybody must agree.
 //!
-//! `NEARKV_SEED=n` tells one history again, line by line; `NEARKV_SEEDS=n` sets how many are told, and
-//! `NEARKV_FIRST=n` the first of them.
+//! `NEARKV_SEED=n` tells one history again, line by line; `NEARKV_SEEDS=n` sets how many are told, `NEARKV_FIRST=n` the
+//! first of them, and `NEARKV_STOP=1` ends with the first that fails.
 #![allow(clippy::unwrap_used, reason = "all of this is a test, also what stands outside of its one function")]
 
 mod bulk;
@@ -39,7 +39,7 @@ mod wounds;
 mod writes;
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::Instant,
 };
@@ -64,17 +64,21 @@ fn every_promise_is_kept_in_every_history() {
     }
     let (seeds, started) = (number("NEARKV_SEEDS").unwrap_or(SEEDS), Instant::now());
     let first = number("NEARKV_FIRST").unwrap_or(0);
-    let next = AtomicU64::new(first);
+    let (next, stop, failed) =
+        (AtomicU64::new(first), number("NEARKV_STOP").is_some(), AtomicBool::new(false));
     let one_thread = || {
         let (mut sum, mut failures) = (Told::default(), Vec::new());
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= first + seeds {
+            if seed >= first + seeds || (stop && failed.load(Ordering::Relaxed)) {
                 return (sum, failures);
             }
             match tell(seed, false) {
                 Ok(told) => sum.add(&told),
-                Err(failure) => failures.push((seed, failure)),
+                Err(failure) => {
+                    failed.store(true, Ordering::Relaxed);
+                    failures.push((seed, failure));
+                }
             }
         }
     };
