@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     CacheConfig, NamespaceConfig, Settings,
-    store::simulated::{Action, Fate, Faults, Link, Simulated},
+    store::simulated::{Action, Fate, Faults, Link, Partition, Simulated, Way},
     tests::rig::{Process, config, key, reason, settings},
 };
 
@@ -126,6 +126,12 @@ async fn a_version_that_the_store_does_not_have_is_refused_after_a_read_that_beg
         assert_eq!(reason(outcome.unwrap()), Reason::VersionNotReached);
     }
     assert!(reader.store.counters().reads - before <= 3);
+    // That read says nothing of what is written after it.
+    reader.store.set_partition(Some(Partition { action: Some(Action::Watch), way: Way::Back }));
+    for n in 0..5 {
+        writer.put("k", &n.to_string()).await.unwrap();
+    }
+    reader.origin.get(&settings(), &key("k"), &at_least(ahead)).await.unwrap();
 }
 
 /// A store whose quota or permissions have no place for the canary.

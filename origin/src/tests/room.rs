@@ -19,8 +19,8 @@ const KEYS: u64 = 20_000;
 const VALUE_BYTES: usize = 288;
 /// How long who was refused waits before trying again.
 const PAUSE: Duration = Duration::from_secs(60);
-/// Garbage goes within twenty minutes; a full budget may need that a few times.
-const PATIENCE: Duration = Duration::from_secs(2 * 3600);
+/// Garbage goes within the grace and two rounds of the collector.
+const PATIENCE: Duration = Duration::from_secs(600 + 2 * 60);
 
 fn name(n: u64) -> String {
     format!("user/{n:06}")
@@ -52,9 +52,9 @@ async fn write_patiently(process: &Process, keys: std::ops::Range<u64>) -> Durat
     let mut waited = Duration::ZERO;
     while let Err(reason) = write(process, keys.clone().map(put).collect()).await {
         assert_eq!(reason, Reason::BudgetExceeded);
-        assert!(waited < PATIENCE, "there was no room for {waited:?}");
         sleep(PAUSE).await;
         waited += PAUSE;
+        assert!(waited <= PATIENCE, "there was no room for {waited:?}");
     }
     waited
 }
@@ -63,16 +63,18 @@ async fn write_patiently(process: &Process, keys: std::ops::Range<u64>) -> Durat
 #[tokio::test(start_paused = true)]
 async fn a_budget_that_is_full_of_log_becomes_free_again() {
     let process = start(31).await;
-    let mut waited = Duration::ZERO;
+    let mut waits = Vec::new();
     for round in 0..100 {
         let start = round * 1777 % (KEYS - 2000);
-        waited += if round < 10 {
+        waits.push(if round < 10 {
             write_patiently(&process, round * 2000..(round + 1) * 2000).await
         } else {
             write_patiently(&process, start..start + 2000).await
-        };
+        });
     }
-    println!("writes waited {waited:?} for room");
+    let waited = waits.iter().filter(|wait| !wait.is_zero()).count();
+    assert!(waited > 0, "the budget was never full, so nothing was shown");
+    assert!(waited < waits.len() / 5, "after most of the waits there is room for several writes: {waits:?}");
     assert_eq!(process.keys().await.len() as u64, KEYS);
     process.stop().await;
 }
@@ -119,6 +121,7 @@ async fn a_budget_that_is_full_of_entries_is_emptied_by_deleting_them() {
         let deleted = write(&process, (start..start + 1000).map(delete).collect()).await;
         assert_eq!(deleted, Ok(()), "{start}");
     }
-    write_patiently(&process, 0..1000).await;
+    let waited = write_patiently(&process, 0..1000).await;
+    assert!(!waited.is_zero(), "the budget was not full any more, so nothing was shown");
     process.stop().await;
 }
