@@ -121,7 +121,7 @@ pub(super) async fn with_a_lost_segment(store: &Simulated) -> (Process, Arc<Obje
             && object.content.text["records"].contains("mid-06-long")
     };
     let named = root(store).segments;
-    let objects = rig::objects(&store);
+    let objects = rig::objects(store);
     let lost = objects
         .iter()
         .filter(is_lost)

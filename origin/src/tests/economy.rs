@@ -40,7 +40,7 @@ fn pairs(keys: std::ops::Range<u64>) -> stream::BoxStream<'static, Result<Mutati
 }
 
 fn bytes_stored(store: &Simulated) -> u64 {
-    rig::objects(&store).iter().map(|object| Object::clone(object).content.size()).sum()
+    rig::objects(store).iter().map(|object| Object::clone(object).content.size()).sum()
 }
 
 /// Puts of 288 bytes by `clients` at once, until `puts` are acknowledged.

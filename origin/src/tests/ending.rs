@@ -190,7 +190,7 @@ async fn a_replica_that_becomes_the_maintainer_deletes_at_once_what_it_has_seen_
 
 /// What the store holds of a KvNamespace.
 fn stored(store: &Simulated, namespace: &Namespace) -> Usage {
-    let objects = rig::objects(&store);
+    let objects = rig::objects(store);
     let own = objects.iter().filter(|object| {
         object.meta.name.folder.as_ref() == namespace.account()
             && object.meta.labels["nearkv.dev/kvnamespace"] == namespace.name()
