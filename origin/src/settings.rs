@@ -59,8 +59,9 @@ pub(crate) const INVENTORY_OBJECTS_PER_SECOND: u64 = 500;
 pub(crate) const INVENTORY_ROUNDS_PER_GRACE: u32 = 4;
 /// Pause after an inventory that failed.
 pub(crate) const INVENTORY_RETRY: Duration = Duration::from_secs(5);
-/// Shortest time between two looks at a KvNamespace that is not well, and between two audits of its parts.
-pub(crate) const RECHECK_EVERY: Duration = Duration::from_secs(30);
+/// Shortest time between two looks at a KvNamespace that is not well, and between two audits of its parts: they pass over
+/// inventories that follow each other quickly, as with a short grace or after deletions, and no other.
+pub(crate) const RECHECK_EVERY: Duration = Duration::from_secs(15);
 /// What a replica that holds a lost part needs to write it again, once its audit has found the loss.
 const HEALING: Duration = Duration::from_millis(22_500);
 /// Segments in the root at which every replica folds, also one that is not the maintainer.

@@ -1,7 +1,7 @@
 //! The budget: how many bytes and objects the store may hold for all KvNamespaces together, garbage included.
 //! Charged before every write to the store, counted anew from the inventory of all parts (design §6 invariant 8).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use nearkv::{Error, Namespace, Reason};
 use parking_lot::Mutex;
@@ -146,9 +146,11 @@ impl Budget {
         }
     }
 
-    /// What was charged to a KvNamespace so far, in all. For a later [`Budget::recount`].
-    pub(crate) fn charged(&self, namespace: &Namespace) -> Usage {
-        self.accounts.lock().get(namespace).map(|account| account.charged).unwrap_or_default()
+    /// What was charged so far, in all, to each KvNamespace that something is reckoned for. For a later
+    /// [`Budget::recount`].
+    pub(crate) fn charges(&self) -> BTreeMap<Namespace, Usage> {
+        let accounts = self.accounts.lock();
+        accounts.iter().map(|(namespace, account)| (namespace.clone(), account.charged)).collect()
     }
 
     /// Replaces what was reckoned for a KvNamespace by what a list has shown, and what was charged since it was asked for,
@@ -215,11 +217,6 @@ impl Budget {
         self.most
     }
 
-    /// The KvNamespaces that something is reckoned for.
-    pub(crate) fn namespaces(&self) -> Vec<Namespace> {
-        self.accounts.lock().keys().cloned().collect()
-    }
-
     /// What a KvNamespace takes, as far as it is known.
     #[cfg(test)]
     pub(crate) fn used(&self, namespace: &Namespace) -> Usage {
@@ -250,7 +247,7 @@ mod tests {
         budget.release(&a, 60, 1);
         charge(&b, 0, 2).unwrap();
         assert!(charge(&a, 0, 1).is_err(), "objects count too");
-        budget.recount(&b, Usage { bytes: 0, objects: 1 }, budget.charged(&b));
+        budget.recount(&b, Usage { bytes: 0, objects: 1 }, budget.charges()[&b]);
         charge(&a, 100, 2).unwrap();
     }
 

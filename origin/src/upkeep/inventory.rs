@@ -35,8 +35,9 @@ use crate::{
     upkeep::keeper::Keeper,
 };
 
-/// From the deletion of a KvNamespace to the list that it causes: most objects have gone with it by then.
-const AFTER_DELETION: Duration = Duration::from_secs(5);
+/// A deleted KvNamespace causes an inventory after this share of the time between two: 5 s where there are few objects, and
+/// most of what was deleted with it has gone by then.
+const AFTER_DELETION: u32 = 6;
 
 /// The keepers of all KvNamespaces that are served.
 pub(crate) trait Keepers: Sync {
@@ -95,7 +96,7 @@ pub(crate) async fn run(context: &Context, keepers: &dyn Keepers) {
             }
         };
         if timeout(pause, context.deleted.notified()).await.is_ok() {
-            sleep(AFTER_DELETION.min(pause)).await;
+            sleep(pause / AFTER_DELETION).await;
         }
     }
 }
@@ -120,24 +121,20 @@ fn recheck(keepers: &dyn Keepers) {
 
 /// One inventory; how many objects there are.
 async fn look(context: &Context, keepers: &dyn Keepers) -> Result<usize, StoreError> {
-    let keepers_before = keepers.all();
-    let before: Vec<_> = keepers_before
-        .into_iter()
-        .map(|keeper| {
-            let (before, charged) = (keeper.space.view(), context.budget.charged(&keeper.space.namespace));
-            (keeper, Listing { before, charged, objects: Vec::new() })
-        })
-        .collect();
-    let unserved = context.budget.namespaces();
-    let unserved: Vec<_> =
-        unserved.into_iter().map(|namespace| (context.budget.charged(&namespace), namespace)).collect();
+    let charges = context.budget.charges();
+    let charged = |namespace: &Namespace| charges.get(namespace).copied().unwrap_or_default();
+    let begin = |keeper: Arc<Keeper>| {
+        let (before, charged) = (keeper.space.view(), charged(&keeper.space.namespace));
+        (keeper, Listing { before, charged, objects: Vec::new() })
+    };
+    let served: Vec<_> = keepers.all().into_iter().map(begin).collect();
     let mut listed = list(context).await?;
     let count = listed.values().map(Vec::len).sum();
-    for (keeper, listing) in before {
+    for (keeper, listing) in served {
         let objects = listed.remove(&keeper.space.namespace).unwrap_or_default();
         keeper.hand_over(Arc::new(Listing { objects, ..listing }));
     }
-    take_census(context, keepers, unserved, &listed);
+    take_census(context, keepers, &charges, &listed);
     Ok(count)
 }
 
@@ -159,15 +156,13 @@ async fn list(context: &Context) -> Result<BTreeMap<Namespace, Vec<Meta>>, Store
 fn take_census(
     context: &Context,
     keepers: &dyn Keepers,
-    charged: Vec<(Usage, Namespace)>,
+    charges: &BTreeMap<Namespace, Usage>,
     listed: &BTreeMap<Namespace, Vec<Meta>>,
 ) {
-    let charged: BTreeMap<Namespace, Usage> =
-        charged.into_iter().map(|(charged, namespace)| (namespace, charged)).collect();
-    let namespaces: BTreeSet<&Namespace> = charged.keys().chain(listed.keys()).collect();
+    let namespaces: BTreeSet<&Namespace> = charges.keys().chain(listed.keys()).collect();
     for namespace in namespaces.into_iter().filter(|namespace| !keepers.serves(namespace)) {
         let usage = listed.get(namespace).map(Usage::of).unwrap_or_default();
-        context.budget.recount(namespace, usage, charged.get(namespace).copied().unwrap_or_default());
+        context.budget.recount(namespace, usage, charges.get(namespace).copied().unwrap_or_default());
         // Nothing of it is collected.
         context.budget.reached(namespace, usage);
         context.budget.forget_if_unused(namespace);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::future::try_join;
 use nearkv_tests::bench::{Requests, cpu_time};
+use nearkv_tests::error::HarnessError;
 use nearkv_tests::memory::{Resident, mib};
 use nearkv_tests::nearkv::Server;
 use tokio::time::{Instant, sleep};
@@ -31,7 +32,7 @@ pub(crate) async fn measure(made: &Made, settle: Duration, length: Duration) -> 
     let start = async |name: &str| {
         let begun = Instant::now();
         let operator = Server::operator(name, control_plane, namespace.name(), &[]).await?;
-        Ok((operator, begun.elapsed()))
+        Ok::<_, HarnessError>((operator, begun.elapsed()))
     };
     let before = Requests::read(control_plane).await?;
     let ((one, one_took), (two, two_took)) = try_join(start("operator-1"), start("operator-2")).await?;

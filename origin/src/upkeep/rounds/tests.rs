@@ -131,13 +131,13 @@ async fn a_replica_that_is_not_the_maintainer_learns_what_others_have_deleted() 
     let shutdown = CancellationToken::new();
     let tending = tokio::spawn(upkeep.run(is_maintainer, shutdown.clone()));
     budget.charge(&namespace, Purpose::Write, 1_000_000, 10_000).unwrap();
-    let listing = Listing { charged: budget.charged(&namespace), ..world.listing() };
+    let listing = Listing { charged: budget.charges()[&namespace], ..world.listing() };
     world.committer.listings.put(Arc::new(listing));
     // The inventory may have been taken before this was written.
     budget.charge(&namespace, Purpose::Write, 1000, 3).unwrap();
     sleep(GRACE).await;
     assert_eq!(budget.used(&namespace).objects, 1 + 3, "the root, and what was charged since");
-    let listing = Listing { charged: budget.charged(&namespace), ..world.listing() };
+    let listing = Listing { charged: budget.charges()[&namespace], ..world.listing() };
     world.committer.listings.put(Arc::new(listing));
     sleep(GRACE).await;
     assert_eq!(budget.used(&namespace).objects, 1, "there is only the root");

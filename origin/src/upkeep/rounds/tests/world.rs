@@ -170,7 +170,8 @@ impl World {
 }
 
 fn listing(store: &Simulated, committer: &Committer) -> Listing {
-    let charged = committer.part_writer.budget.charged(&committer.part_writer.drafter.namespace);
+    let charged = committer.part_writer.budget.charges();
+    let charged = charged.get(&committer.part_writer.drafter.namespace).copied().unwrap_or_default();
     let objects = store.world().objects().iter().map(|object| object.meta.clone()).collect();
     Listing { before: None, charged, objects }
 }
