@@ -183,7 +183,7 @@ impl Origin {
     }
 
     /// Writes the root anew, with a new incarnation, where it is missing or damaged or a part is lost: upon the root that is
-    /// there, as far as it can be read, and from memory. Waits up to a minute before it drops anything, so that another
+    /// there, as far as it can be read, and from memory. Before it drops anything it waits a minute, or up to three where there are many objects, so that another
     /// replica can write again what it still holds.
     ///
     /// # Errors

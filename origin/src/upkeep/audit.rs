@@ -83,7 +83,9 @@ impl Keeper {
         let Some(view) = self.space.view() else { return Ok(()) };
         // What was altered before this process has seen it first.
         let doubted = self.space.doubted.take();
-        self.doubt_values(&view, |name| !doubted.contains(name));
+        if !doubted.is_empty() {
+            self.doubt_values(&view, |name| !doubted.contains(name));
+        }
         self.look_at_values().await?;
         suspects.extend(doubted);
         // What is lost already is read again by the follower.
