@@ -183,8 +183,8 @@ impl Origin {
     }
 
     /// Writes the root anew, with a new incarnation, where it is missing or damaged or a part is lost: upon the root that is
-    /// there, as far as it can be read, and from memory. Before it drops anything it waits a minute, or up to three where there are many objects, so that another
-    /// replica can write again what it still holds.
+    /// there, as far as it can be read, and from memory. Before it drops anything it waits for a minute, or up to three
+    /// where there are many objects, so that another replica can write again what it still holds.
     ///
     /// # Errors
     /// `unavailable` (503) if memory holds no state; `namespace-damaged` (503) if the root is another's; the failures of a
