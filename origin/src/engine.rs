@@ -27,7 +27,10 @@ use crate::{
     settings::{LOAD_PATIENCE, LOOKS_AT_ONCE, RESTART_PAUSE},
     state::context::Context,
     store::ObjectStore,
-    upkeep::census,
+    upkeep::{
+        inventory::{self, Keepers},
+        keeper::Keeper,
+    },
 };
 
 /// The origin: all entries of all configured KvNamespaces in memory, in key order, and their data in an object
@@ -72,8 +75,8 @@ impl Origin {
         let mut tasks = Tasks::default();
         let watches = RootWatches::new(&self.context, &*self);
         let follow = watches.run();
-        let census = census::run(&self.context, &*self);
-        tokio::pin!(follow, census);
+        let inventory = inventory::run(&self.context, &*self);
+        tokio::pin!(follow, inventory);
         loop {
             for (instance, pause) in std::mem::take(&mut *self.unstarted.lock()) {
                 tasks.start(instance, pause, &shutdown);
@@ -84,7 +87,7 @@ impl Origin {
                 () = self.start.notified() => {}
                 () = &mut follow => {}
                 Some(failed) = tasks.failed() => self.load_anew(&failed),
-                () = &mut census => {}
+                () = &mut inventory => {}
             }
         }
         while tasks.failed().await.is_some() {}
@@ -184,8 +187,8 @@ impl Origin {
     }
 
     /// Writes the root anew, with a new incarnation, where it is missing or damaged or a part is lost: upon the root that is
-    /// there, as far as it can be read, and from memory. Waits up to a minute before it drops anything, so that another
-    /// replica can write again what it still holds.
+    /// there, as far as it can be read, and from memory. Before it drops anything it waits for a minute, or up to three
+    /// where there are many objects, so that another replica can write again what it still holds.
     ///
     /// # Errors
     /// `unavailable` (503) if memory holds no state; `namespace-damaged` (503) if the root is another's; the failures of a
@@ -280,5 +283,15 @@ impl Followers for Origin {
 
     fn of(&self, namespace: &Namespace) -> Option<Arc<Follower>> {
         Some(Arc::clone(&self.instance(namespace)?.follower))
+    }
+}
+
+impl Keepers for Origin {
+    fn all(&self) -> Vec<Arc<Keeper>> {
+        self.instances.read().values().map(|instance| Arc::clone(&instance.keeper)).collect()
+    }
+
+    fn serves(&self, namespace: &Namespace) -> bool {
+        self.instances.read().contains_key(namespace)
     }
 }

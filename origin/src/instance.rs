@@ -24,7 +24,7 @@ pub(crate) struct Instance {
     pub(crate) space: Arc<Space>,
     pub(crate) follower: Arc<Follower>,
     pub(crate) committer: Arc<Committer>,
-    keeper: Arc<Keeper>,
+    pub(crate) keeper: Arc<Keeper>,
 }
 
 impl Instance {

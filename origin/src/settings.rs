@@ -47,9 +47,23 @@ pub(crate) const WRITERS_MOST: usize = 48;
 pub(crate) const ABSENCE_PROVES: Duration = Duration::from_secs(60);
 /// How often a repair is tried upon another root because the one it stood upon was replaced.
 pub(crate) const REPAIR_ATTEMPTS: usize = 100;
-/// How long a loss has been known before a repair gives it up: the audit of a replica that holds what is lost (every 30 s
-/// and a quarter) has then found it, and has had time to write it again.
-pub(crate) const OTHERS_HEAL: Duration = Duration::from_secs(60);
+/// Shortest time between two inventories, which are lists of the metadata of all parts: as long as a lost part may go unseen.
+/// Far less than a grace.
+pub(crate) const INVENTORY_EVERY: Duration = Duration::from_secs(30);
+/// Longest such time: a fifth of the default grace, so that garbage goes within two graces, however much there is.
+pub(crate) const INVENTORY_EVERY_MOST: Duration = Duration::from_secs(120);
+/// Objects that the inventory lists per second, on the average: one page of the cluster's lists, which takes an API server
+/// some milliseconds of a core. 100,000 objects are listed in 200 pages every two minutes.
+pub(crate) const INVENTORY_OBJECTS_PER_SECOND: u64 = 500;
+/// With a short grace the inventory is taken this many times within it.
+pub(crate) const INVENTORY_ROUNDS_PER_GRACE: u32 = 4;
+/// Pause after an inventory that failed.
+pub(crate) const INVENTORY_RETRY: Duration = Duration::from_secs(5);
+/// Shortest time between two looks at a KvNamespace that is not well, and between two audits of its parts: they pass over
+/// inventories that follow each other quickly, as with a short grace or after deletions, and no other.
+pub(crate) const RECHECK_EVERY: Duration = Duration::from_secs(15);
+/// What a replica that holds a lost part needs to write it again, once its audit has found the loss.
+const HEALING: Duration = Duration::from_millis(22_500);
 /// Segments in the root at which every replica folds, also one that is not the maintainer.
 pub(crate) const FULL_SEGMENTS: usize = 16;
 /// Time between two swaps of the canary while anybody reads or writes: the age that answers have while all is well. A swap
@@ -86,6 +100,19 @@ pub(crate) const LOOKS_AT_ONCE: usize = 4;
 pub(crate) const LOAD_PATIENCE: Duration = Duration::from_secs(2);
 /// Most changes a slow listener may be behind before it is told to look at everything.
 pub(crate) const CHANGES_KEPT: usize = 1024;
+
+/// The time between two inventories of so many objects, without jitter.
+#[must_use]
+pub(crate) fn inventory_every(objects: u64) -> Duration {
+    Duration::from_secs(objects / INVENTORY_OBJECTS_PER_SECOND).clamp(INVENTORY_EVERY, INVENTORY_EVERY_MOST)
+}
+
+/// How long a loss has been known before a repair gives it up, where there are so many objects: the audit of a replica that
+/// holds what is lost (at each inventory, with its jitter of a quarter) has then found it, and has had time to write it again.
+#[must_use]
+pub(crate) fn others_heal(objects: u64) -> Duration {
+    inventory_every(objects) * 5 / 4 + HEALING
+}
 
 /// What an operator of the program can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

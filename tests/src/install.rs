@@ -18,12 +18,17 @@ const RBAC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/rbac.yaml")
 /// As [`crate::Kubectl::run`].
 pub async fn install_crds(control_plane: &ControlPlane) -> Result<()> {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
-    let install = async || {
-        control_plane.kubectl().run(&["apply", "-f", CRDS]).await?;
-        let established = ["wait", "--for=condition=Established", "--timeout=60s", "-f", CRDS];
-        control_plane.kubectl().run(&established).await.map(|_| ())
-    };
-    INSTALLED.get_or_try_init(install).await.copied()
+    INSTALLED.get_or_try_init(|| install_crds_in(control_plane)).await.copied()
+}
+
+/// The same for one of several control planes of a process.
+///
+/// # Errors
+/// As [`crate::Kubectl::run`].
+pub async fn install_crds_in(control_plane: &ControlPlane) -> Result<()> {
+    control_plane.kubectl().run(&["apply", "-f", CRDS]).await?;
+    let established = ["wait", "--for=condition=Established", "--timeout=60s", "-f", CRDS];
+    control_plane.kubectl().run(&established).await.map(|_| ())
 }
 
 /// `kubectl apply` of `examples/rbac.yaml`.

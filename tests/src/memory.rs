@@ -1,7 +1,7 @@
 //! How much memory a process takes, as the kernel counts it (`/proc/ID/status`): what it has at rest, and the most
 //! it had since then.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{HarnessError, Result};
 use crate::process::Process;
@@ -52,13 +52,36 @@ impl Growth {
     }
 
     fn bytes(&self, field: &str) -> Result<u64> {
-        let status = self.folder.join("status");
-        let text = std::fs::read_to_string(&status).map_err(HarnessError::io("read", &status))?;
-        let kib =
-            text.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok());
-        kib.map(|kib: u64| kib * 1024)
-            .ok_or_else(|| HarnessError::Unexpected(format!("{} has no {field}", status.display())))
+        bytes(&self.folder, field)
     }
+}
+
+/// What a process has in memory, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Resident {
+    /// Now.
+    pub now: u64,
+    /// At most, since it was started.
+    pub peak: u64,
+}
+
+impl Resident {
+    /// Of this process.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn of(process: &Process) -> Result<Resident> {
+        let folder = PathBuf::from(format!("/proc/{}", process.id()));
+        Ok(Resident { now: bytes(&folder, "VmRSS:")?, peak: bytes(&folder, "VmHWM:")? })
+    }
+}
+
+fn bytes(folder: &Path, field: &str) -> Result<u64> {
+    let status = folder.join("status");
+    let text = std::fs::read_to_string(&status).map_err(HarnessError::io("read", &status))?;
+    let kib = text.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok());
+    kib.map(|kib: u64| kib * 1024)
+        .ok_or_else(|| HarnessError::Unexpected(format!("{} has no {field}", status.display())))
 }
 
 /// Bytes as a person reads them.

@@ -106,9 +106,14 @@ impl Follower {
             }
         };
         let Start { mut entries, have, damage } = start;
-        for Versioned { version, record } in log(&loader, &manifest, &root, have, &mut losses).await? {
-            entries.apply(version, record);
-        }
+        let behind = |segment: &&SegmentRef| segment.last() > have;
+        let segments = manifest.segments.iter().chain(&root.segments).filter(behind).cloned().collect();
+        records(&loader, segments, &mut losses, |Versioned { version, record }| {
+            if version > have {
+                entries.apply(version, record);
+            }
+        })
+        .await?;
         for Versioned { version, record } in root.versioned().filter(|record| record.version > have) {
             entries.apply(version, record);
         }
@@ -174,8 +179,8 @@ async fn from_memory(
 async fn is_there(loader: &Loader, lost: &Lost) -> bool {
     match lost {
         Lost::Manifest(reference) => loader.manifest(reference).await.is_ok(),
-        Lost::Page(page, until) => loader.pages(vec![(page.clone(), until.clone())]).await.is_ok(),
-        Lost::Segment(segment) => loader.segments(vec![segment.clone()]).await.is_ok(),
+        Lost::Page(page, until) => loader.page(page, until.as_ref()).await.is_ok(),
+        Lost::Segment(segment) => loader.segment(segment).await.is_ok(),
     }
 }
 
@@ -199,22 +204,24 @@ async fn anew(
         replaced.iter().any(|damage| damage.touches(page.from.as_ref(), until.as_ref()))
     };
     let wanted: Vec<_> = ranges(manifest).into_iter().filter(touched).collect();
-    for (version, put) in fetch(loader, wanted, manifest.checkpoint, losses).await? {
+    fetch(loader, wanted, manifest.checkpoint, losses, |version, put| {
         if affected(&put.key) {
             entries.insert(Slot { version, put });
         }
-    }
+    })
+    .await?;
     let segments = manifest.segments.iter().chain(&root.segments).filter(|segment| {
         segment.last() > manifest.checkpoint
             && segment.first <= old.root.version
             && replaced.iter().any(|damage| damage.may_share_keys(segment))
     });
-    let records = records(loader, segments.cloned().collect(), losses).await?;
-    for Versioned { version, record } in records.into_iter().chain(root.versioned()) {
+    let mut apply = |Versioned { version, record }: Versioned| {
         if version > manifest.checkpoint && version <= old.root.version && affected(record.key()) {
             entries.apply(version, record);
         }
-    }
+    };
+    records(loader, segments.cloned().collect(), losses, &mut apply).await?;
+    root.versioned().for_each(apply);
     Ok(entries)
 }
 
@@ -241,60 +248,46 @@ async fn pages(
             Source::Page(page, until) => wanted.push((page, until)),
         }
     }
-    for (version, put) in fetch(loader, wanted, manifest.checkpoint, losses).await? {
-        entries.insert(Slot { version, put });
-    }
+    let insert = |version, put| entries.insert(Slot { version, put });
+    fetch(loader, wanted, manifest.checkpoint, losses, insert).await?;
     Ok(entries)
 }
 
-/// The entries of pages.
+/// Takes in the entries of pages, page by page: [`FETCH_PARALLEL`] of them are in memory at most.
 async fn fetch(
     loader: &Loader,
     wanted: Vec<(PageRef, Option<Key>)>,
     checkpoint: u64,
     losses: &mut Losses,
-) -> Result<Vec<(u64, Put)>, LoadError> {
+    mut insert: impl FnMut(u64, Put),
+) -> Result<(), LoadError> {
     let mut pages = stream::iter(wanted)
         .map(|(page, until)| async move {
-            let read = loader.pages(vec![(page.clone(), until.clone())]).await;
+            let read = loader.page(&page, until.as_ref()).await;
             (Lost::Page(page, until), read)
         })
         .buffered(FETCH_PARALLEL);
-    let mut entries = Vec::new();
     while let Some((lost, page)) = pages.next().await {
-        entries.extend(losses.bear(page, lost, checkpoint)?.into_iter().flatten());
+        for (version, put) in losses.bear(page, lost, checkpoint)? {
+            insert(version, put);
+        }
     }
-    Ok(entries)
+    Ok(())
 }
 
-/// The records of all segments behind `have`, in order.
-async fn log(
-    loader: &Loader,
-    manifest: &Manifest,
-    root: &Root,
-    have: u64,
-    losses: &mut Losses,
-) -> Result<Vec<Versioned>, LoadError> {
-    let all = manifest.segments.iter().chain(&root.segments);
-    let needed: Vec<SegmentRef> = all.filter(|segment| segment.last() > have).cloned().collect();
-    let mut records = records(loader, needed, losses).await?;
-    records.retain(|record| record.version > have);
-    Ok(records)
-}
-
-/// The records of segments, in order.
+/// Takes in the records of segments, in order and segment by segment: [`FETCH_PARALLEL`] of them are in memory at most.
 async fn records(
     loader: &Loader,
     segments: Vec<SegmentRef>,
     losses: &mut Losses,
-) -> Result<Vec<Versioned>, LoadError> {
+    mut apply: impl FnMut(Versioned),
+) -> Result<(), LoadError> {
     let mut segments = stream::iter(segments)
-        .map(|segment| async move { (loader.segments(vec![segment.clone()]).await, segment) })
+        .map(|segment| async move { (loader.segment(&segment).await, segment) })
         .buffered(FETCH_PARALLEL);
-    let mut records = Vec::new();
     while let Some((read, segment)) = segments.next().await {
         let last = segment.last();
-        records.extend(losses.bear(read, Lost::Segment(segment), last)?);
+        losses.bear(read, Lost::Segment(segment), last)?.into_iter().for_each(&mut apply);
     }
-    Ok(records)
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -17,6 +18,8 @@ pub(crate) struct Follower {
     pub(crate) own_swaps: OwnSwaps,
     /// Only one root at a time is fetched for and applied.
     pub(crate) applying: tokio::sync::Mutex<()>,
+    /// Somebody waits for the state: it is loaded before those that nobody asks for.
+    pub(crate) wanted: Notify,
     /// Held while the root is read for readers who want a newer state; what the last such read showed.
     pub(crate) shared_reads: tokio::sync::Mutex<Option<SharedRead>>,
 }
@@ -31,6 +34,7 @@ impl Follower {
             inbox,
             own_swaps: OwnSwaps::default(),
             applying: tokio::sync::Mutex::default(),
+            wanted: Notify::new(),
             shared_reads: tokio::sync::Mutex::default(),
         })
     }

@@ -102,6 +102,7 @@ impl Follower {
     /// Reads the root and applies what is new; the newest state, if there is one to trust. The root is read before the turn
     /// is taken, so that a read that is slow keeps nobody from applying what is there.
     pub(crate) async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
+        self.wanted.notify_one();
         self.look(Before::StaysLost).await
     }
 
@@ -166,7 +167,9 @@ impl Follower {
     }
 
     async fn read_root(&self, lost: Before) -> RootRead {
-        let (before, asked) = (self.space.view(), self.space.moment());
+        let before = self.space.view();
+        let _turn = if before.is_none() { self.space.context.loads.first_read().await } else { None };
+        let asked = self.space.moment();
         let found = self.space.context.store.get(&root_name(&self.space.namespace)).await;
         RootRead { before, asked, lost, found }
     }
@@ -290,6 +293,10 @@ impl Follower {
         let replaces = self.space.view().is_some_and(|view| view.root.incarnation != root.incarnation);
         let failed = |error| unavailable("failed to read a part of the data").with_source(error);
         let old = old.as_deref();
+        // What the root itself names is at most sixteen segments.
+        let is_small =
+            old.is_some_and(|old| root.manifest.iter().all(|manifest| old.knows_manifest(manifest)));
+        let _turn = if is_small { None } else { self.space.context.loads.turn(&self.wanted).await };
         let loaded = match self.advance(old, root.clone(), &object.meta, Loss::Fails, before).await {
             Err(error) if error.is_damage() => {
                 self.confirm_loss(&object, error).await?;

@@ -15,9 +15,17 @@ use crate::{
         recognise::{self, Kind},
     },
     format::{Manifest, ManifestRef, PageRef, Root, SegmentRef, root_name},
-    parts::pages::{self, LostPages, PageEntry},
-    settings::{CONFLICT_PAUSE, OTHERS_HEAL, REPAIR_ATTEMPTS},
-    state::{damage::Damage, entries::Slot, snapshot::Snapshot},
+    parts::{
+        pages::{self, LostPages, NewPage, PageEntry, PlannedPage},
+        writer::CREATE_PARALLEL,
+    },
+    settings::{CONFLICT_PAUSE, REPAIR_ATTEMPTS, others_heal},
+    state::{
+        damage::Damage,
+        entries::{Entries, Slot},
+        lost_values::LostValues,
+        snapshot::Snapshot,
+    },
     store::{StoreError, Token},
 };
 
@@ -41,6 +49,7 @@ impl Follower {
         let mut written: Option<Pages> = None;
         // What was put back in time is not lost.
         let mut lost = Before::IsReadAgain;
+        let others_heal = others_heal(self.space.context.budget.total().objects);
         for _ in 0..REPAIR_ATTEMPTS {
             let base = match self.base(&mut lost).await? {
                 Found::Sound(version) => return Ok(Repair::Done(version)),
@@ -52,8 +61,8 @@ impl Follower {
                 match on_loss {
                     OnLoss::Refuse => return Ok(Repair::WouldDrop(loss)),
                     // Another replica may hold what is lost here. Its audit finds the loss and writes it again.
-                    OnLoss::Accept if first.is_some_and(|first| first.elapsed() < OTHERS_HEAL) => {
-                        sleep_until(first.map_or_else(Instant::now, |first| first + OTHERS_HEAL)).await;
+                    OnLoss::Accept if first.is_some_and(|first| first.elapsed() < others_heal) => {
+                        sleep_until(first.map_or_else(Instant::now, |first| first + others_heal)).await;
                         lost = Before::IsReadAgain;
                         continue;
                     }
@@ -184,19 +193,26 @@ impl Follower {
             pages::expired_before(self.space.context.clock.now()).max(view.manifest.expired_before);
         let (of, values) = (Arc::clone(view), Arc::clone(&self.space.values));
         let planned = pages::beside(of.entries.count() as usize, move || {
-            let entry = |slot: &'_ Arc<Slot>| (slot.version, slot.put.clone());
-            // What a lost part said of a key is not known, and what was before it must not come back.
-            let is_known =
-                |slot: &&Arc<Slot>| of.damage_of(&slot.put.key).is_none() && values.of(slot).is_none();
-            let entries: Vec<_> = of.entries.iter().filter(is_known).map(entry).collect();
-            let entries = entries.iter().map(|(version, put)| PageEntry { version: *version, put });
-            pages::plan(&[], &LostPages::new(), entries, expired_before)
+            let known: Entries = known(&of, &values);
+            let planned = pages::plan(&[], &LostPages::new(), known.iter().map(page_entry), expired_before);
+            (known, planned)
         });
-        let planned = planned.await.map_err(|error| unreachable("plan the pages").with_source(error))?;
+        let (known, planned) =
+            planned.await.map_err(|error| unreachable("plan the pages").with_source(error))?;
         let born = Instant::now();
-        let (pages, drafts): (Vec<_>, Vec<_>) =
-            planned.into_iter().map(|page| part_writer.page(view.root.version, page)).unzip();
-        part_writer.create(drafts.into_iter().flatten().collect()).await?;
+        let mut pages = Vec::new();
+        for (at, some) in planned.chunks(CREATE_PARALLEL).enumerate() {
+            let mut drafts = Vec::new();
+            for (within, page) in some.iter().enumerate() {
+                let until = planned.get(at * CREATE_PARALLEL + within + 1).and_then(PlannedPage::from);
+                let entries = known.between(page.from(), until).map(page_entry);
+                let new = NewPage::of(entries, expired_before);
+                let (page, draft) = part_writer.page(view.root.version, page.from().cloned(), new);
+                pages.push(page);
+                drafts.push(draft);
+            }
+            part_writer.create(drafts).await?;
+        }
         Ok(Pages { pages, of: view.version(), expired_before, born, named: None })
     }
 
@@ -228,6 +244,18 @@ impl Follower {
             ..Root::empty(self.space.namespace.clone(), Incarnation::mint(&self.space.context.random))
         })
     }
+}
+
+/// The entries that are known for certain: what a lost part said of a key is not, and what was before it must not come back.
+fn known(view: &Snapshot, values: &LostValues) -> Entries {
+    let mut known = Entries::default();
+    let is_known = |slot: &&Arc<Slot>| view.damage_of(&slot.put.key).is_none() && values.of(slot).is_none();
+    view.entries.iter().filter(is_known).for_each(|slot| known.share(slot));
+    known
+}
+
+fn page_entry(slot: &Arc<Slot>) -> PageEntry<'_> {
+    PageEntry { version: slot.version, put: &slot.put }
 }
 
 /// Pages of all entries that are known for certain.

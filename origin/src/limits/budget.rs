@@ -1,7 +1,7 @@
 //! The budget: how many bytes and objects the store may hold for all KvNamespaces together, garbage included.
-//! Charged before every write to the store, counted anew from the lists of collectors and census (design §6 invariant 8).
+//! Charged before every write to the store, counted anew from the inventory of all parts (design §6 invariant 8).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use nearkv::{Error, Namespace, Reason};
 use parking_lot::Mutex;
@@ -33,6 +33,8 @@ pub(crate) struct Budget {
 struct Account {
     /// With garbage.
     used: Usage,
+    /// What was charged since this process reckons for it.
+    charged: Usage,
     /// What the root reached when the collector last looked.
     reached: Usage,
 }
@@ -85,6 +87,13 @@ impl Usage {
         exceeds(self.bytes, most.bytes) || exceeds(self.objects, most.objects)
     }
 
+    fn minus(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(other.bytes),
+            objects: self.objects.saturating_sub(other.objects),
+        }
+    }
+
     fn plus(self, other: Self) -> Self {
         Self {
             bytes: self.bytes.saturating_add(other.bytes),
@@ -126,20 +135,30 @@ impl Budget {
         }
         let account = accounts.entry(namespace.clone()).or_default();
         account.used = account.used.plus(added);
+        account.charged = account.charged.plus(added);
         Ok(())
     }
 
     /// Gives back what was deleted.
     pub(crate) fn release(&self, namespace: &Namespace, bytes: u64, objects: u64) {
         if let Some(Account { used, .. }) = self.accounts.lock().get_mut(namespace) {
-            used.bytes = used.bytes.saturating_sub(bytes);
-            used.objects = used.objects.saturating_sub(objects);
+            *used = used.minus(Usage { bytes, objects });
         }
     }
 
-    /// Replaces what was reckoned for a KvNamespace by what a list has shown.
-    pub(crate) fn recount(&self, namespace: &Namespace, usage: Usage) {
-        self.accounts.lock().entry(namespace.clone()).or_default().used = usage;
+    /// What was charged so far, in all, to each KvNamespace that something is reckoned for. For a later
+    /// [`Budget::recount`].
+    pub(crate) fn charges(&self) -> BTreeMap<Namespace, Usage> {
+        let accounts = self.accounts.lock();
+        accounts.iter().map(|(namespace, account)| (namespace.clone(), account.charged)).collect()
+    }
+
+    /// Replaces what was reckoned for a KvNamespace by what a list has shown, and what was charged since it was asked for,
+    /// when it was `charged`: the list may have been made before that was written.
+    pub(crate) fn recount(&self, namespace: &Namespace, usage: Usage, charged: Usage) {
+        let mut accounts = self.accounts.lock();
+        let account = accounts.entry(namespace.clone()).or_default();
+        account.used = usage.plus(account.charged.minus(charged));
     }
 
     /// Notes how much of what a list has shown is no garbage.
@@ -148,8 +167,11 @@ impl Budget {
     }
 
     /// Drops a KvNamespace of which nothing is left.
-    pub(crate) fn forget(&self, namespace: &Namespace) {
-        self.accounts.lock().remove(namespace);
+    pub(crate) fn forget_if_unused(&self, namespace: &Namespace) {
+        let mut accounts = self.accounts.lock();
+        if accounts.get(namespace).is_some_and(|account| account.used == Usage::default()) {
+            accounts.remove(namespace);
+        }
     }
 
     /// What all of them take, as far as it is known.
@@ -195,12 +217,8 @@ impl Budget {
         self.most
     }
 
-    /// The KvNamespaces that something is reckoned for.
-    pub(crate) fn namespaces(&self) -> Vec<Namespace> {
-        self.accounts.lock().keys().cloned().collect()
-    }
-
     /// What a KvNamespace takes, as far as it is known.
+    #[cfg(test)]
     pub(crate) fn used(&self, namespace: &Namespace) -> Usage {
         self.accounts.lock().get(namespace).map(|account| account.used).unwrap_or_default()
     }
@@ -229,7 +247,7 @@ mod tests {
         budget.release(&a, 60, 1);
         charge(&b, 0, 2).unwrap();
         assert!(charge(&a, 0, 1).is_err(), "objects count too");
-        budget.recount(&b, Usage { bytes: 0, objects: 1 });
+        budget.recount(&b, Usage { bytes: 0, objects: 1 }, budget.charges()[&b]);
         charge(&a, 100, 2).unwrap();
     }
 
@@ -257,7 +275,7 @@ mod tests {
             (of(100, 4), of(76, 3), Room::Scarce),
             (of(100, 4), of(75, 4), Room::Scarce),
         ] {
-            budget.recount(&a, used);
+            budget.recount(&a, used, Usage::default());
             budget.reached(&a, reached);
             assert_eq!(budget.room(), room, "{used:?}, of which {reached:?} is reached");
         }

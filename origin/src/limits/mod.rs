@@ -2,4 +2,5 @@
 
 pub(crate) mod budget;
 pub(crate) mod deadline;
+pub(crate) mod loads;
 pub(crate) mod pacing;

@@ -211,23 +211,16 @@ impl Loader {
         Ok(top.with(&children).map_err(damaged)?.with_bounds(&bounds))
     }
 
-    /// The entries of pages, in the pages' order. `until` is the start of the range behind the page.
+    /// The entries of a page. `until` is the start of the range behind it.
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub(crate) async fn pages(
+    pub(crate) async fn page(
         &self,
-        pages: Vec<(PageRef, Option<Key>)>,
-    ) -> Result<Vec<Vec<(u64, Put)>>, LoadError> {
-        stream::iter(pages)
-            .map(|(page, until)| self.page(page, until))
-            .buffered(FETCH_PARALLEL)
-            .try_collect()
-            .await
-    }
-
-    async fn page(&self, page: PageRef, until: Option<Key>) -> Result<Vec<(u64, Put)>, LoadError> {
-        let holds = Holds::Entries { from: page.from.clone(), until };
+        page: &PageRef,
+        until: Option<&Key>,
+    ) -> Result<Vec<(u64, Put)>, LoadError> {
+        let holds = Holds::Entries { from: page.from.clone(), until: until.cloned() };
         let lines = self.lines(Part::Page, &page.page, page.sha256, holds.clone()).await?;
         let damaged =
             |source| LoadError::Damaged { object: self.object(&page.page), holds: holds.clone(), source };
@@ -243,23 +236,17 @@ impl Loader {
         entries.map_err(damaged)
     }
 
-    /// The records of segments, in the segments' order.
+    /// The records of a segment, in order.
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub(crate) async fn segments(&self, segments: Vec<SegmentRef>) -> Result<Vec<Versioned>, LoadError> {
-        let decode = |segment: SegmentRef| async move {
-            let lines = self.segment_lines(&segment).await?;
-            let holds = records_of(&segment);
-            decode_lines(&lines, Some(segment.first)).map_err(|source| LoadError::Damaged {
-                object: self.object(&segment.segment),
-                holds,
-                source,
-            })
-        };
-        let records: Vec<Vec<Versioned>> =
-            stream::iter(segments).map(decode).buffered(FETCH_PARALLEL).try_collect().await?;
-        Ok(records.into_iter().flatten().collect())
+    pub(crate) async fn segment(&self, segment: &SegmentRef) -> Result<Vec<Versioned>, LoadError> {
+        let lines = self.segment_lines(segment).await?;
+        decode_lines(&lines, Some(segment.first)).map_err(|source| LoadError::Damaged {
+            object: self.object(&segment.segment),
+            holds: records_of(segment),
+            source,
+        })
     }
 
     /// The lines of segments, in the segments' order.

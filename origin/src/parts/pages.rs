@@ -1,5 +1,6 @@
 //! The pages of a checkpoint: all entries in key order, cut into objects of at most 64 KiB. Pure. A new
-//! checkpoint keeps every page in whose range nothing has changed, and writes the others anew.
+//! checkpoint keeps every page in whose range nothing has changed, and writes the others anew. A plan holds the keys at
+//! which pages begin; each page is encoded when it is written, so that a checkpoint takes the memory of a few pages.
 //!
 //! Whether a range has changed needs no list of changed keys: every later put has a version beyond the page's, and every
 //! deletion leaves fewer old entries than the page counts.
@@ -54,19 +55,40 @@ pub(crate) struct PageEntry<'a> {
 pub(crate) enum PlannedPage {
     /// The object is there already; only the start of its range may be another.
     Kept(PageRef),
-    /// The object has to be written.
-    New(NewPage),
+    /// The object has to be written: the entries from this key, as in [`PageRef::from`], up to the next page's.
+    New(Option<Key>),
 }
 
-/// A page to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl PlannedPage {
+    /// Start of its range.
+    pub(crate) fn from(&self) -> Option<&Key> {
+        match self {
+            Self::Kept(page) => page.from.as_ref(),
+            Self::New(from) => from.as_ref(),
+        }
+    }
+}
+
+/// What a page to be written says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NewPage {
-    /// Start of its range, as in [`PageRef::from`].
-    pub from: Option<Key>,
     /// How many entries it has.
     pub entries: u64,
     /// Its lines.
     pub lines: String,
+}
+
+impl NewPage {
+    /// The page of these entries, which are those of its range. Entries that ended up to the second `expired_before` are
+    /// left out, as in the plan.
+    pub(crate) fn of<'a>(entries: impl Iterator<Item = PageEntry<'a>>, expired_before: u64) -> Self {
+        let mut page = Self::default();
+        for entry in entries.filter(|entry| stays(entry, expired_before)) {
+            page.entries += 1;
+            page.lines.push_str(&line_of(&entry));
+        }
+        page
+    }
 }
 
 /// The range of one old page, or of several neighbours that are rewritten together.
@@ -92,8 +114,7 @@ pub(crate) fn plan<'a>(
     entries: impl Iterator<Item = PageEntry<'a>>,
     expired_before: u64,
 ) -> Vec<PlannedPage> {
-    let stays = |entry: &PageEntry<'_>| entry.put.expiration.is_none_or(|end| end.0 > expired_before);
-    let mut ranges = by_old_page(old, lost, entries.filter(stays));
+    let mut ranges = by_old_page(old, lost, entries.filter(|entry| stays(entry, expired_before)));
     for range in ranges.iter_mut().filter(|range| !range.lost) {
         judge(range);
     }
@@ -117,17 +138,21 @@ pub(crate) fn plan<'a>(
         let mut new = cut(&range);
         if new.is_empty() && (behind_lost || before_lost) {
             // Without a page in it the range would be the lost page's, and all that is put there uncertain.
-            new.push(NewPage { from: range.from.cloned(), entries: 0, lines: String::new() });
+            new.push(range.from.cloned());
         }
         pages.extend(new.into_iter().map(PlannedPage::New));
     }
     // The first range has no lower end, whatever stood before it has gone.
     match pages.first_mut() {
         Some(PlannedPage::Kept(page)) => page.from = None,
-        Some(PlannedPage::New(page)) => page.from = None,
+        Some(PlannedPage::New(from)) => *from = None,
         None => {}
     }
     pages
+}
+
+fn stays(entry: &PageEntry<'_>, expired_before: u64) -> bool {
+    entry.put.expiration.is_none_or(|end| end.0 > expired_before)
 }
 
 fn is_lost(page: &PlannedPage, lost: &LostPages) -> bool {
@@ -194,25 +219,21 @@ fn give_small_ones_a_neighbour(ranges: &mut [Range<'_>]) {
     }
 }
 
-/// Cuts a range's entries into pages of equal size, near three quarters full.
-fn cut(range: &Range<'_>) -> Vec<NewPage> {
+/// Cuts a range's entries into pages of equal size, near three quarters full: where they begin.
+fn cut(range: &Range<'_>) -> Vec<Option<Key>> {
     let pages = if range.bytes <= PART_BYTES { 1 } else { range.bytes.div_ceil(TARGET_BYTES) };
     // A page is closed once it has its share: it then exceeds that by less than one entry (at most 11 KiB:
     // key, metadata and value escaped), which stays below the limit.
     let share = range.bytes.div_ceil(pages);
-    let mut cut: Vec<NewPage> = Vec::new();
+    let (mut cut, mut bytes) = (Vec::new(), 0);
     for entry in &range.entries {
-        let line = line_of(entry);
-        match cut.last_mut() {
-            Some(page) if page.lines.len() < share && page.lines.len() + line.len() <= PART_BYTES => {
-                page.entries += 1;
-                page.lines.push_str(&line);
-            }
-            full => {
-                let from = if full.is_none() { range.from.cloned() } else { Some(entry.put.key.clone()) };
-                cut.push(NewPage { from, entries: 1, lines: line });
-            }
+        let line = line_of(entry).len();
+        if !cut.is_empty() && bytes < share && bytes + line <= PART_BYTES {
+            bytes += line;
+            continue;
         }
+        cut.push(if cut.is_empty() { range.from.cloned() } else { Some(entry.put.key.clone()) });
+        bytes = line;
     }
     cut
 }

@@ -5,21 +5,18 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use nearkv::{Error, Random, Reason};
+use nearkv::{Error, Key, Random, Reason};
 use tokio::time::{Instant, sleep};
 
 use crate::{
     format::{Drafter, KeyBounds, Manifest, ManifestRef, PageRef, Part, SegmentRef, Sha, part_name},
     limits::budget::{Budget, Purpose},
-    parts::{
-        loader::Loader,
-        pages::{NewPage, PlannedPage},
-    },
+    parts::{loader::Loader, pages::NewPage},
     store::{Draft, ObjectStore, StoreError},
 };
 
 /// Objects created side by side: enough to hide the round trip, few enough that commits of others get through.
-const CREATE_PARALLEL: usize = 16;
+pub(crate) const CREATE_PARALLEL: usize = 16;
 /// How long one object is tried again, half of a write's deadline: the attempt that is under way then is the last.
 const TRIED_FOR: Duration = Duration::from_secs(5);
 /// First pause after a failure, jittered, doubled each time.
@@ -97,16 +94,13 @@ impl PartWriter {
         (SegmentRef { segment: draft.name.name.to_string(), first, records, bytes, sha256, keys }, draft)
     }
 
-    /// A page planned for the state at `version`, with its object where that is yet to be created.
+    /// A page of the state at `version`, whose range begins at `from`.
     #[must_use]
-    pub(crate) fn page(&self, version: u64, planned: PlannedPage) -> (PageRef, Option<Draft>) {
-        let NewPage { from, entries, lines } = match planned {
-            PlannedPage::Kept(page) => return (page, None),
-            PlannedPage::New(new) => new,
-        };
+    pub(crate) fn page(&self, version: u64, from: Option<Key>, page: NewPage) -> (PageRef, Draft) {
+        let NewPage { entries, lines } = page;
         let (bytes, sha256) = (lines.len() as u64, Sha::of(lines.as_bytes()));
         let draft = self.drafter.lines(Part::Page, &self.random.hex128(), lines);
-        (PageRef { page: draft.name.name.to_string(), from, version, entries, bytes, sha256 }, Some(draft))
+        (PageRef { page: draft.name.name.to_string(), from, version, entries, bytes, sha256 }, draft)
     }
 
     /// The manifest that names `pages` and `segments`, built upon `base` so that children which say the same are

@@ -10,6 +10,7 @@ use crate::{
     Settings,
     limits::{
         budget::Budget,
+        loads::Loads,
         pacing::{Lane, Pace, Paced},
     },
     metrics::counters::{Counted, Counters},
@@ -42,7 +43,9 @@ pub(crate) struct Context {
     pub(crate) counters: Arc<Counters>,
     /// What all KvNamespaces together may take in the store.
     pub(crate) budget: Arc<Budget>,
-    /// A KvNamespace was deleted. For the census, which counts what is left of it.
+    /// Whose turn it is to be read into memory.
+    pub(crate) loads: Loads,
+    /// A KvNamespace was deleted. For the inventory, which counts what is left of it.
     pub(crate) deleted: Notify,
     /// Chunks of long values lately read.
     pub(crate) chunks: ChunkCache,
@@ -99,6 +102,7 @@ impl Context {
             pace,
             changes: broadcast::Sender::new(CHANGES_KEPT),
             budget: Arc::new(Budget::new(settings.budget_bytes, settings.budget_objects)),
+            loads: Loads::default(),
             deleted: Notify::new(),
             chunks: ChunkCache::new(CHUNK_CACHE_BYTES),
             maintainer: Mutex::default(),

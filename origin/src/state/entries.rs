@@ -158,6 +158,11 @@ impl Entries {
         self.expired.at(moment, second, &self.ending, slot)
     }
 
+    /// Whether some of them end some time, or have ended.
+    pub(crate) fn has_ending(&self) -> bool {
+        !self.ending.is_empty()
+    }
+
     /// How many there are, those that have ended and are not yet swept out included.
     pub(crate) fn count(&self) -> u64 {
         self.map.len() as u64

@@ -55,6 +55,8 @@ pub(crate) struct Space {
     pub(crate) published: Notify,
     /// The configuration is another one. For the upkeep.
     pub(crate) reconfigured: Notify,
+    /// The deletion policy may be another one than that of the root, or the other way round. For the ownership.
+    pub(crate) policy_moved: Notify,
     /// Cancelled when the KvNamespace is gone or has another UID.
     pub(crate) closed: CancellationToken,
 }
@@ -84,6 +86,7 @@ impl Space {
             moved: Notify::new(),
             published: Notify::new(),
             reconfigured: Notify::new(),
+            policy_moved: Notify::new(),
             closed: CancellationToken::new(),
             namespace: config.namespace.clone(),
             config: ArcSwap::from_pointee(config),
@@ -102,6 +105,7 @@ impl Space {
         }
         self.config.store(Arc::new(config.clone()));
         self.reconfigured.notify_one();
+        self.policy_moved.notify_one();
         Reconfigured::Changed
     }
 
@@ -141,6 +145,7 @@ impl Space {
                 || present.policy() != snapshot.policy()
         });
         if moved {
+            self.policy_moved.notify_one();
             self.context.announce(&self.namespace);
         }
         snapshot

@@ -19,5 +19,6 @@ mod replicas;
 mod rig;
 mod room;
 mod same_state;
+mod scale;
 mod steady;
 mod writers;

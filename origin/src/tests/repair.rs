@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     OnLoss, Repair,
     format::root_name,
-    settings::OTHERS_HEAL,
+    settings::others_heal,
     store::simulated::{Faults, Link, Simulated},
     tests::{
         damage::{fill, reached, with_a_damaged_page},
@@ -34,7 +34,7 @@ async fn invariant_7_a_repair_loses_no_commit_that_comes_between_its_read_and_it
         process.reaches("PartDamaged").await;
         let other = Process::start(&store.client(), 3).await;
         // The repair has nothing more to wait for.
-        sleep(OTHERS_HEAL).await;
+        sleep(others_heal(0)).await;
         let slow = Duration::from_millis(10);
         process.store.set_faults(Faults { latency: slow..slow * 3, deadline: slow * 100, ..Faults::NONE });
         let origin = Arc::clone(&process.origin);

@@ -1,26 +1,24 @@
-//! Looks now and then whether the parts that the root reaches are still there and as they were. What memory holds
-//! of a lost one is written again: as new pages, because a log cannot be made from a state (invariant 7).
+//! Looks at each inventory (`inventory.rs`) whether the parts that the root reaches are still there and as they were. What
+//! memory holds of a lost one is written again: as new pages, because a log cannot be made from a state (invariant 7).
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::Duration,
 };
 
-use tokio::time::sleep;
+use futures::{StreamExt, stream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Health,
-    format::{LABEL_NAMESPACE, List, Manifest, PageRef},
-    parts::pages::LostPages,
-    state::snapshot::Snapshot,
-    store::{ObjectName, Selector, Token},
-    upkeep::{Host, UpkeepError, checkpoint, keeper::Keeper},
+    format::{List, Manifest, PageRef},
+    parts::{loader::FETCH_PARALLEL, pages::LostPages},
+    settings::RECHECK_EVERY,
+    state::{damage::Lost, snapshot::Snapshot},
+    store::{Meta, ObjectName, Token},
+    upkeep::{Host, UpkeepError, checkpoint, inventory::Listing, keeper::Keeper},
 };
-
-/// How often the parts are listed, by metadata alone.
-const AUDIT_EVERY: Duration = Duration::from_secs(30);
 
 /// The tokens that parts were seen with: an immutable object that gets another one was made anew by hand, or
 /// given to another owner.
@@ -29,12 +27,12 @@ type Seen = HashMap<ObjectName, Token>;
 impl Keeper {
     /// Audits until `end`. Every replica does: the one that holds the entries may not be the maintainer.
     pub(crate) async fn audit(self: &Arc<Self>, end: &CancellationToken) {
-        let mut seen = Seen::new();
+        let (mut seen, mut audited) = (Seen::new(), None::<Instant>);
         loop {
             tokio::select! {
                 biased;
                 () = end.cancelled() => return,
-                () = sleep(AUDIT_EVERY + self.space.context.random.jitter(AUDIT_EVERY / 4)) => {}
+                () = self.to_audit.arrived() => {}
                 () = self.space.doubted.elsewhere.notified() => {}
                 // A read has met a value that is not whole.
                 () = self.space.values.doubted.notified() => {
@@ -46,14 +44,15 @@ impl Keeper {
                     continue;
                 }
             }
+            let is_due = |_: &Arc<Listing>| audited.is_none_or(|audited| audited.elapsed() >= RECHECK_EVERY);
+            let listing = self.to_audit.take().filter(is_due);
+            if listing.is_some() {
+                audited = Some(Instant::now());
+            }
             let round = async {
                 match self.space.health() {
-                    Health::Ready => self.look_for_losses(&mut seen).await,
-                    // Perhaps another replica, or a person, has put back what was lost.
-                    // And a refusal is only known to last until the next write; nobody may write for long.
-                    Health::PartDamaged { .. } | Health::StoreRefused { .. } => {
-                        self.follower.request_check();
-                        self.look_for_losses(&mut seen).await
+                    Health::Ready | Health::PartDamaged { .. } | Health::StoreRefused { .. } => {
+                        self.look_for_losses(listing.as_deref(), &mut seen).await
                     }
                     _ => Ok(()),
                 }
@@ -73,34 +72,25 @@ impl Keeper {
         }
     }
 
-    async fn look_for_losses(self: &Arc<Self>, seen: &mut Seen) -> Result<(), UpkeepError> {
+    /// Looks at what the inventory shows to be another than before, and at what upkeep or another replica doubts.
+    async fn look_for_losses(
+        self: &Arc<Self>,
+        listing: Option<&Listing>,
+        seen: &mut Seen,
+    ) -> Result<(), UpkeepError> {
+        let mut suspects = listing.map(|listing| self.changed_since(listing, seen)).unwrap_or_default();
         let Some(view) = self.space.view() else { return Ok(()) };
-        let selector = Selector {
-            folder: Some(self.space.namespace.account().into()),
-            labels: vec![(LABEL_NAMESPACE.to_owned(), vec![self.space.namespace.name().to_owned()])],
-        };
-        let listed = self.space.context.store.list(&selector).await.map_err(|source| UpkeepError::Store {
-            action: "list",
-            namespace: self.space.namespace.clone(),
-            source,
-        })?;
-        let listed: Seen = listed.into_iter().map(|meta| (meta.name, meta.token)).collect();
-        let changed = |name: &ObjectName| match (listed.get(name), seen.get(name)) {
-            (None, _) => true,
-            (Some(now), Some(before)) => now != before,
-            (Some(_), None) => false,
-        };
-        // What is lost already is read again by the follower.
-        let known: HashSet<ObjectName> =
-            view.open_damage().map(|damage| self.object(damage.name())).collect();
-        let parts = self.parts(&view).into_iter().filter(|name| !known.contains(name));
-        let mut suspects: HashSet<ObjectName> = parts.filter(changed).collect();
-        self.doubt_values(&view, |name| !changed(name));
-        *seen = listed;
-        self.look_at_values().await?;
         // What was altered before this process has seen it first.
         let doubted = self.space.doubted.take();
-        suspects.extend(doubted.into_iter().filter(|name| !known.contains(name)));
+        if !doubted.is_empty() {
+            self.doubt_values(&view, |name| !doubted.contains(name));
+        }
+        self.look_at_values().await?;
+        suspects.extend(doubted);
+        // What is lost already is read again by the follower.
+        for damage in view.open_damage() {
+            suspects.remove(&self.object(damage.name()));
+        }
         if suspects.is_empty() {
             return Ok(());
         }
@@ -109,6 +99,22 @@ impl Keeper {
             suspects.into_iter().for_each(|name| self.space.doubted.add(name));
         }
         looked
+    }
+
+    /// The parts that the inventory misses or shows to be another than it has shown before. Values are doubted at once.
+    fn changed_since(&self, listing: &Listing, seen: &mut Seen) -> HashSet<ObjectName> {
+        let Some(view) = &listing.before else { return HashSet::new() };
+        let token = |meta: &Meta| (meta.name.clone(), meta.token.clone());
+        let listed: Seen = listing.objects.iter().map(token).collect();
+        let changed = |name: &ObjectName| match (listed.get(name), seen.get(name)) {
+            (None, _) => true,
+            (Some(now), Some(before)) => now != before,
+            (Some(_), None) => false,
+        };
+        self.doubt_values(view, |name| !changed(name));
+        let suspects = self.parts(view).into_iter().filter(changed).collect();
+        *seen = listed;
+        suspects
     }
 
     /// Writes again what memory holds of a part that is lost.
@@ -145,18 +151,29 @@ impl Keeper {
         let loader = self.space.part_writer().loader();
         let is_suspect = |name: &str| suspects.contains(&self.object(name));
         let Snapshot { root, manifest, .. } = view;
-        let pages = manifest.pages.iter().filter(|page| is_suspect(&page.page));
+        let pages = manifest.pages.iter().filter(|page| is_suspect(&page.page)).cloned();
         let segments = manifest.segments.iter().chain(&root.segments);
-        let segments = segments.filter(|segment| is_suspect(&segment.segment));
+        let segments = segments.filter(|segment| is_suspect(&segment.segment)).cloned();
         let references: Vec<_> = root.manifest.iter().chain(manifest.children()).collect();
-        let mut read = vec![loader.pages(pages.cloned().map(|page| (page, None)).collect()).await.map(drop)];
-        read.push(loader.segments(segments.cloned().collect()).await.map(drop));
-        if let Some(top) = &root.manifest
-            && references.iter().any(|reference| is_suspect(&reference.manifest))
-        {
-            read.push(loader.manifest(top).await.map(drop));
-        }
-        for result in read {
+        let top = root
+            .manifest
+            .iter()
+            .filter(|_| references.iter().any(|reference| is_suspect(&reference.manifest)));
+        let lost = pages.map(|page| Lost::Page(page, None)).chain(segments.map(Lost::Segment));
+        let suspects: Vec<Lost> = lost.chain(top.cloned().map(Lost::Manifest)).collect();
+        // What is read is dropped at once: the suspects may be all there is.
+        let read = |suspect: Lost| {
+            let loader = loader.clone();
+            async move {
+                match &suspect {
+                    Lost::Page(page, _) => loader.page(page, None).await.map(drop),
+                    Lost::Segment(segment) => loader.segment(segment).await.map(drop),
+                    Lost::Manifest(top) => loader.manifest(top).await.map(drop),
+                }
+            }
+        };
+        let mut read = stream::iter(suspects).map(read).buffered(FETCH_PARALLEL);
+        while let Some(result) = read.next().await {
             match result {
                 Err(error) if error.is_damage() => return Ok(Some(error.to_string())),
                 result => result?,
@@ -174,7 +191,7 @@ impl Keeper {
             return Ok(());
         };
         let base = Arc::new(rewritten(&view.manifest, &lost));
-        let mut writing = checkpoint::plan(&part_writer, view, base, lost.clone(), now).await?;
+        let mut writing = checkpoint::plan(view, base, lost.clone(), now).await?;
         while writing.write_some(&part_writer).await? {}
         let Some(current) = self.space.view() else { return Ok(()) };
         let segments = current.manifest.segments.without_children();

@@ -8,7 +8,7 @@ mod lost;
 
 use std::sync::Arc;
 
-use nearkv::UnixMillis;
+use nearkv::{Key, UnixMillis};
 use tokio::time::Instant;
 
 use crate::{
@@ -41,20 +41,14 @@ pub(crate) struct Writing {
     named: Vec<PageRef>,
 }
 
-/// A page of the new checkpoint.
-struct Page {
-    reference: PageRef,
-    progress: Progress,
-}
-
-/// How far a page has come.
-enum Progress {
-    /// Its object is yet to be created.
-    Drafted(Draft),
+/// A page of the new checkpoint, and how far it has come.
+enum Page {
+    /// It is yet to be encoded and created; its range begins at this key.
+    Planned(Option<Key>),
     /// Its object was sent then, and no root names it.
-    Sent(Instant),
+    Sent(PageRef, Instant),
     /// The root names it.
-    Named,
+    Named(PageRef),
 }
 
 /// What the root names before all pages are written.
@@ -64,13 +58,12 @@ pub(crate) struct Stage {
     new: usize,
 }
 
-/// Plans the pages for the state of `snapshot`, whose root names `base`; those of `lost` stay as they are. Encoding megabytes takes a while, so it
-/// runs beside the tasks that serve.
+/// Plans the pages for the state of `snapshot`, whose root names `base`; those of `lost` stay as they are. Measuring
+/// megabytes takes a while, so it runs beside the tasks that serve.
 ///
 /// # Errors
 /// [`UpkeepError::Aborted`] if the program ends meanwhile.
 pub(crate) async fn plan(
-    part_writer: &PartWriter,
     snapshot: Arc<dyn View>,
     base: Arc<Manifest>,
     lost: LostPages,
@@ -84,9 +77,9 @@ pub(crate) async fn plan(
     let planning =
         pages::beside(of.keys() as usize, move || pages::plan(&old, &lost, of.entries(), expired_before));
     let planned = planning.await.map_err(|_| UpkeepError::Aborted)?;
-    let page = |planned| {
-        let (reference, draft) = part_writer.page(snapshot.root().version, planned);
-        Page { reference, progress: draft.map_or(Progress::Named, Progress::Drafted) }
+    let page = |planned| match planned {
+        PlannedPage::Kept(page) => Page::Named(page),
+        PlannedPage::New(from) => Page::Planned(from),
     };
     let pages = planned.into_iter().map(page).collect();
     Ok(Writing { snapshot, before, expired_before, pages, named })
@@ -98,21 +91,30 @@ impl Writing {
     /// # Errors
     /// See [`UpkeepError`].
     pub(crate) async fn write_some(&mut self, part_writer: &PartWriter) -> Result<bool, UpkeepError> {
-        let drafted = self.pages.iter_mut().filter(|page| !page.exists()).take(PAGES_AT_ONCE);
-        let send =
-            |page: &mut Page| match std::mem::replace(&mut page.progress, Progress::Sent(Instant::now())) {
-                Progress::Drafted(draft) => Some(draft),
-                Progress::Sent(_) | Progress::Named => None,
-            };
-        part_writer.create(drafted.filter_map(send).collect()).await?;
+        let planned = self.pages.iter().enumerate().filter(|(_, page)| !page.exists());
+        let next: Vec<usize> = planned.map(|(at, _)| at).take(PAGES_AT_ONCE).collect();
+        let mut drafts = Vec::new();
+        for at in next {
+            let (page, draft) = self.encode(part_writer, at);
+            self.pages[at] = Page::Sent(page, Instant::now());
+            drafts.push(draft);
+        }
+        part_writer.create(drafts).await?;
         Ok(!self.pages.iter().all(Page::exists))
+    }
+
+    /// The page at this place: the entries from its key up to the next page's.
+    fn encode(&self, part_writer: &PartWriter, at: usize) -> (PageRef, Draft) {
+        let (from, until) = (self.pages[at].from(), self.pages.get(at + 1).and_then(Page::from));
+        let page = NewPage::of(self.snapshot.between(from, until), self.expired_before);
+        part_writer.page(self.snapshot.root().version, from.cloned(), page)
     }
 
     /// When the oldest page was sent that the root does not name yet.
     pub(crate) fn born(&self) -> Instant {
-        let sent = |page: &Page| match page.progress {
-            Progress::Sent(at) => Some(at),
-            Progress::Drafted(_) | Progress::Named => None,
+        let sent = |page: &Page| match page {
+            Page::Sent(_, at) => Some(*at),
+            Page::Planned(_) | Page::Named(_) => None,
         };
         self.pages.iter().find_map(sent).unwrap_or_else(Instant::now)
     }
@@ -140,15 +142,14 @@ impl Writing {
         let Some((new, old)) = self.seam().filter(|_| self.stands_upon(root, current)) else {
             return Ok(None);
         };
-        let written = self.pages[..new].iter().map(|page| &page.reference);
+        let written = self.pages[..new].iter().filter_map(Page::reference);
         let mut pages: Vec<PageRef> = written.chain(&self.named[old..]).cloned().collect();
         let mut end = None;
         if old == self.named.len() {
-            let from = self.pages[new].reference.from.clone();
-            let nothing = PlannedPage::New(NewPage { from, entries: 0, lines: String::new() });
-            let (page, draft) = part_writer.page(self.snapshot.root().version, nothing);
+            let from = self.pages[new].from().cloned();
+            let (page, draft) = part_writer.page(self.snapshot.root().version, from, NewPage::default());
             pages.push(page);
-            end = draft;
+            end = Some(draft);
         }
         let segments = current.segments.iter().cloned().collect();
         let marks = (self.before, self.expired_before);
@@ -160,7 +161,11 @@ impl Writing {
 
     /// Takes note that the root names a stage.
     pub(crate) fn staged(&mut self, Stage { pages, new }: Stage) {
-        self.pages[..new].iter_mut().for_each(|page| page.progress = Progress::Named);
+        for page in &mut self.pages[..new] {
+            if let Page::Sent(reference, _) = page {
+                *page = Page::Named(reference.clone());
+            }
+        }
         self.named = pages;
     }
 
@@ -168,10 +173,10 @@ impl Writing {
     /// before it of the new ones, and of the others.
     fn seam(&self) -> Option<(usize, usize)> {
         let exist = self.pages.iter().take_while(|page| page.exists()).count();
-        let named = self.pages.iter().take_while(|page| matches!(page.progress, Progress::Named)).count();
+        let named = self.pages.iter().take_while(|page| matches!(page, Page::Named(_))).count();
         let seam = |new: usize| {
-            let from = &self.pages.get(new)?.reference.from;
-            match self.named.binary_search_by(|page| page.from.cmp(from)) {
+            let from = self.pages.get(new)?.from();
+            match self.named.binary_search_by(|page| page.from.as_ref().cmp(&from)) {
                 Ok(old) => Some((new, old)),
                 Err(old) if old == self.named.len() && self.is_open() => Some((new, old)),
                 Err(_) => None,
@@ -202,7 +207,7 @@ impl Writing {
         let (taken, born) = (self.snapshot.root().version, self.born());
         let later = current.segments.iter().filter(|segment| segment.last() > taken);
         let segments = later.cloned().collect();
-        let pages = self.pages.into_iter().map(|page| page.reference).collect();
+        let pages = self.pages.iter().filter_map(Page::reference).cloned().collect();
         let marks = (taken, self.expired_before);
         let (reference, manifest, drafts) = part_writer.manifest(current, marks, pages, segments);
         part_writer.create(drafts).await?;
@@ -212,6 +217,22 @@ impl Writing {
 
 impl Page {
     fn exists(&self) -> bool {
-        !matches!(self.progress, Progress::Drafted(_))
+        self.reference().is_some()
+    }
+
+    /// What names it, once it exists.
+    fn reference(&self) -> Option<&PageRef> {
+        match self {
+            Self::Planned(_) => None,
+            Self::Sent(page, _) | Self::Named(page) => Some(page),
+        }
+    }
+
+    /// Start of its range.
+    fn from(&self) -> Option<&Key> {
+        match self {
+            Self::Planned(from) => from.as_ref(),
+            Self::Sent(page, _) | Self::Named(page) => page.from.as_ref(),
+        }
     }
 }

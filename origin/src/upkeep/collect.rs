@@ -1,8 +1,8 @@
 //! The collector: deletes what the root does not reach, without racing a writer or a reader. It deletes only what
 //! it has itself seen unreachable for the whole grace, and only after the root was swapped since, so that a
 //! commit prepared before conflicts; a writer names no object of its own older than half of the grace (design
-//! §6 invariant 6). Every replica looks, since it lists the objects to count them anyway; only the maintainer deletes, and
-//! one that has just become it need not wait for another grace.
+//! §6 invariant 6). Every replica looks, since the inventory (`inventory.rs`) shows it the objects anyway; only the
+//! maintainer deletes, and one that has just become it need not wait for another grace.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,12 +15,12 @@ use nearkv::Namespace;
 use tokio::time::Instant;
 
 use crate::{
-    format::{Chunks, LABEL_NAMESPACE, LABEL_PART, Manifest, Part, StoredValue, chunk_name},
+    format::{Chunks, LABEL_PART, Manifest, Part, StoredValue, chunk_name},
     limits::budget::Usage,
     parts::writer::PartWriter,
     state::damage::Damage,
-    store::{Meta, ObjectId, ObjectName, ObjectStore, Selector, StoreError},
-    upkeep::{UpkeepError, View},
+    store::{Meta, ObjectId, ObjectName, ObjectStore, StoreError},
+    upkeep::{UpkeepError, View, inventory::Listing},
 };
 
 /// Objects deleted side by side: maintenance is in no hurry.
@@ -63,76 +63,68 @@ pub(crate) struct Collector {
     namespace: Namespace,
     grace: Duration,
     sightings: Sightings,
-    /// The last look found something that may be deleted.
-    is_ripe: bool,
+    /// What the last look found that may be deleted. It stays so until the next one: it is older than any object that a
+    /// writer may still name.
+    ripe: Vec<Meta>,
 }
 
 impl Collector {
     /// One that has seen nothing yet.
     #[must_use]
     pub(crate) fn new(namespace: Namespace, grace: Duration) -> Self {
-        Self { namespace, grace, sightings: Sightings::default(), is_ripe: false }
+        Self { namespace, grace, sightings: Sightings::default(), ripe: Vec::new() }
     }
 
     /// Forgets what it has seen: what it sees next must be unreachable for a whole grace again.
     pub(crate) fn forget(&mut self) {
         self.sightings = Sightings::default();
-        self.is_ripe = false;
+        self.ripe.clear();
     }
 
     /// Whether the last look found something that may be deleted.
     pub(crate) fn is_ripe(&self) -> bool {
-        self.is_ripe
+        !self.ripe.is_empty()
     }
 
-    /// Lists the objects and counts them for the budget: what this process has reckoned knows nothing of what others
-    /// have written and deleted.
-    ///
-    /// # Errors
-    /// [`UpkeepError::Store`].
-    pub(crate) async fn count(&self, part_writer: &PartWriter) -> Result<Vec<Meta>, UpkeepError> {
-        let listed = list(&*part_writer.store, &self.namespace).await?;
-        part_writer.budget.recount(&self.namespace, Usage::of(&listed));
-        Ok(listed)
+    /// Counts the objects for the budget: what this process has reckoned knows nothing of what others have written and
+    /// deleted.
+    pub(crate) fn count(&self, part_writer: &PartWriter, listing: &Listing) {
+        part_writer.budget.recount(&self.namespace, Usage::of(&listing.objects), listing.charged);
     }
 
-    /// Lists and counts the objects, and answers which have been unreachable for the whole grace.
-    ///
-    /// # Errors
-    /// [`UpkeepError::Store`].
-    pub(crate) async fn look(
+    /// Finds which objects have been unreachable for the whole grace. `snapshot` is a state from after the listing.
+    pub(crate) fn look(
         &mut self,
         part_writer: &PartWriter,
+        listing: &Listing,
         snapshot: &dyn View,
         manifest: &Manifest,
-    ) -> Result<Vec<Meta>, UpkeepError> {
-        let listed = self.count(part_writer).await?;
+    ) {
         let is_known = known(&self.namespace, snapshot);
-        let parts = listed.into_iter().filter(|meta| is_part(meta, &self.namespace) && is_known(meta));
-        let parts: Vec<Meta> = parts.collect();
+        let parts = listing.objects.iter().filter(|meta| is_part(meta, &self.namespace) && is_known(meta));
+        let parts: Vec<Meta> = parts.cloned().collect();
         let reached = reached(&self.namespace, snapshot, manifest);
         let living = parts.iter().filter(|meta| reached.contains(&meta.name));
         part_writer.budget.reached(&self.namespace, Usage::of(living));
-        let ripe = self.sightings.take_in(parts, &reached, self.grace, Instant::now());
-        self.is_ripe = !ripe.is_empty();
-        Ok(ripe)
+        self.ripe = self.sightings.take_in(parts, &reached, self.grace, Instant::now());
     }
 
-    /// Deletes those of `ripe` that `swept` does not reach either: the state at a root that was swapped since.
+    /// Deletes what is ripe and what `swept` does not reach either: the state at a root that was swapped since.
     ///
     /// # Errors
     /// [`UpkeepError::Store`]; what is left is found again in the next round.
     pub(crate) async fn delete(
         &mut self,
         part_writer: &PartWriter,
-        ripe: Vec<Meta>,
         swept: &dyn View,
         manifest: &Manifest,
     ) -> Result<Collected, UpkeepError> {
         let reached = reached(&self.namespace, swept, manifest);
         let is_known = known(&self.namespace, swept);
-        let doomed =
-            ripe.into_iter().filter(|meta| !reached.contains(&meta.name) && is_known(meta)).collect();
+        let doomed = std::mem::take(&mut self.ripe)
+            .into_iter()
+            .filter(|meta| !reached.contains(&meta.name) && is_known(meta))
+            .collect();
         let (gone, outcome) = delete_all(&*part_writer.store, &self.namespace, doomed).await;
         let Usage { bytes, objects } = Usage::of(&gone);
         part_writer.budget.release(&self.namespace, bytes, objects);
@@ -150,7 +142,8 @@ fn reached(namespace: &Namespace, snapshot: &dyn View, manifest: &Manifest) -> H
     reached.extend(manifest.children().map(|child| named(&child.manifest)));
     reached.extend(manifest.segments.iter().map(|segment| named(&segment.segment)));
     reached.extend(manifest.pages.iter().map(|page| named(&page.page)));
-    for entry in snapshot.entries() {
+    let entries = (snapshot.chunks() > 0).then(|| snapshot.entries());
+    for entry in entries.into_iter().flatten() {
         if let StoredValue::Chunked(Chunks { nonce, count, .. }) = &entry.put.value {
             reached.extend((0..*count).map(|index| chunk_name(namespace, nonce, index)));
         }
@@ -173,19 +166,6 @@ fn is_part(meta: &Meta, namespace: &Namespace) -> bool {
 fn is_of(meta: &Meta, namespace: &Namespace, part: Part) -> bool {
     meta.labels.get(LABEL_PART).is_some_and(|label| label == part.as_str())
         && meta.name.name.starts_with(&format!("{}.kv.{}.", namespace.name(), part.as_str()))
-}
-
-/// The objects of a KvNamespace, its root among them.
-///
-/// # Errors
-/// [`UpkeepError::Store`].
-pub(crate) async fn list(store: &dyn ObjectStore, namespace: &Namespace) -> Result<Vec<Meta>, UpkeepError> {
-    let selector = Selector {
-        folder: Some(namespace.account().into()),
-        labels: vec![(LABEL_NAMESPACE.to_owned(), vec![namespace.name().to_owned()])],
-    };
-    let listed = store.list(&selector).await;
-    listed.map_err(|source| UpkeepError::Store { action: "list", namespace: namespace.clone(), source })
 }
 
 /// Deletes what is still the object that was listed, and answers what is gone.

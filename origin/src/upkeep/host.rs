@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use nearkv::Key;
 
 use crate::{
     commit::amendment::Amendment,
@@ -10,7 +11,7 @@ use crate::{
     parts::pages::PageEntry,
     state::{damage::Damage, expired::Expired},
     store::ObjectName,
-    upkeep::AmendError,
+    upkeep::{AmendError, inventory::Listing},
 };
 
 /// One state of a KvNamespace, as upkeep needs it.
@@ -19,10 +20,20 @@ pub(crate) trait View: Send + Sync + 'static {
     fn root(&self) -> &Root;
     /// All entries in key order, ended ones included.
     fn entries(&self) -> Box<dyn Iterator<Item = PageEntry<'_>> + Send + '_>;
+    /// Those of a key range: from a key on, and before another.
+    fn between<'a>(
+        &'a self,
+        from: Option<&'a Key>,
+        until: Option<&'a Key>,
+    ) -> Box<dyn Iterator<Item = PageEntry<'a>> + Send + 'a>;
     /// How many entries there are.
     fn keys(&self) -> u64;
+    /// How many chunks its long values have.
+    fn chunks(&self) -> u64;
     /// What of them a checkpoint that leaves out what had ended by a second would leave out.
     fn expired_by(&self, second: u64) -> Expired;
+    /// Whether there are entries that end some time.
+    fn has_ending(&self) -> bool;
     /// The manifest that the root names, if memory happens to know what it says.
     fn manifest(&self) -> Option<Arc<Manifest>>;
     /// What could not be read of it.
@@ -43,6 +54,12 @@ pub(crate) trait Host: Send + Sync + 'static {
 
     /// Resolves when the root may have changed since the last call.
     async fn changed(&self);
+
+    /// Resolves when there may be a listing of the objects to take.
+    async fn listed(&self);
+
+    /// The newest listing of the objects, if it was not taken yet.
+    fn listing(&self) -> Option<Arc<Listing>>;
 
     /// Takes note that this object is not what the root says of it, or not there. Either the root has moved on, or it is
     /// lost.

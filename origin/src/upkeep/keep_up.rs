@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use nearkv::Reason;
+use nearkv::{Key, Reason};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -12,11 +12,12 @@ use crate::{
     parts::{pages::PageEntry, writer::PartWriter},
     state::{
         damage::Damage,
+        entries::Slot,
         expired::{Expired, Moment},
         snapshot::Snapshot,
     },
     store::ObjectName,
-    upkeep::{AmendError, Host, View, keeper::Keeper, rounds::Upkeep},
+    upkeep::{AmendError, Host, View, inventory::Listing, keeper::Keeper, rounds::Upkeep},
 };
 
 impl View for Snapshot {
@@ -28,12 +29,29 @@ impl View for Snapshot {
         Box::new(self.entries.iter().map(|slot| PageEntry { version: slot.version, put: &slot.put }))
     }
 
+    fn between<'a>(
+        &'a self,
+        from: Option<&'a Key>,
+        until: Option<&'a Key>,
+    ) -> Box<dyn Iterator<Item = PageEntry<'a>> + Send + 'a> {
+        let entry = |slot: &'a Arc<Slot>| PageEntry { version: slot.version, put: &slot.put };
+        Box::new(self.entries.between(from, until).map(entry))
+    }
+
     fn keys(&self) -> u64 {
         self.entries.count()
     }
 
+    fn chunks(&self) -> u64 {
+        self.entries.chunks()
+    }
+
     fn expired_by(&self, second: u64) -> Expired {
         self.entries.expired_by(Moment::Droppable, second)
+    }
+
+    fn has_ending(&self) -> bool {
+        self.entries.has_ending()
     }
 
     fn manifest(&self) -> Option<Arc<Manifest>> {
@@ -72,6 +90,14 @@ impl Host for Keeper {
 
     async fn changed(&self) {
         self.space.moved.notified().await;
+    }
+
+    async fn listed(&self) {
+        self.to_collect.arrived().await;
+    }
+
+    fn listing(&self) -> Option<Arc<Listing>> {
+        self.to_collect.take()
     }
 
     fn doubt(&self, object: &ObjectName) {

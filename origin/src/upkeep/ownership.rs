@@ -16,7 +16,7 @@ use crate::{
     upkeep::keeper::Keeper,
 };
 
-/// How often it is looked whether the objects follow the policy: by memory alone, unless they do not.
+/// How often it is looked whether the objects can be made to follow the policy, while they do not.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Why not every object has its owner yet.
@@ -35,21 +35,20 @@ enum PolicyError {
 impl Keeper {
     /// Has the objects follow the policy, on the replica that maintains them, until `end`.
     pub(crate) async fn follow_policy(&self, end: &CancellationToken) {
-        let maintainer = self.space.context.maintainer();
+        let mut maintainer = self.space.context.maintainer();
         loop {
+            let is_behind = *maintainer.borrow_and_update() && self.other_owner().is_some();
             tokio::select! {
                 biased;
                 () = end.cancelled() => return,
-                () = sleep(LOOK_EVERY) => {}
+                () = sleep(LOOK_EVERY), if is_behind => {}
+                _ = maintainer.changed() => {}
+                () = self.space.policy_moved.notified() => {}
             }
             if !*maintainer.borrow() || self.space.health() != Health::Ready {
                 continue;
             }
-            let config = self.space.config();
-            let wanted = owner(&self.space.namespace, &config.uid, config.deletion_policy);
-            if self.space.view().is_none_or(|view| view.owner == wanted) {
-                continue;
-            }
+            let Some(wanted) = self.other_owner() else { continue };
             let changed = tokio::select! {
                 biased;
                 () = end.cancelled() => return,
@@ -60,6 +59,13 @@ impl Keeper {
                 tracing::warn!(namespace = %self.space.namespace, error, "the objects do not follow the deletion policy yet");
             }
         }
+    }
+
+    /// The owner that the policy asks for, where the root has another one.
+    fn other_owner(&self) -> Option<Option<Owner>> {
+        let config = self.space.config();
+        let wanted = owner(&self.space.namespace, &config.uid, config.deletion_policy);
+        self.space.view().filter(|view| view.owner != wanted).map(|_| wanted)
     }
 
     async fn give_to(&self, wanted: Option<Owner>) -> Result<(), PolicyError> {

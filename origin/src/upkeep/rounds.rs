@@ -18,16 +18,16 @@ use crate::{
         checkpoint::{self, Held, Writing},
         collect::{Collected, Collector},
         fold,
+        inventory::Listing,
     },
 };
 
-/// Longest time between two looks at a KvNamespace that nothing wakes.
+/// Time between two looks at a KvNamespace that time alone changes: entries of it end, or the last look failed. Others are
+/// looked at when they change, and at each inventory.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Pause after a step that failed, so that a store in trouble is left in peace.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// Longest time between two rounds of the collector.
-const COLLECT_EVERY: Duration = Duration::from_secs(60);
-/// With a short grace upkeep and the collector look this many times within it.
+/// With a short grace upkeep looks this many times within it.
 const ROUNDS_PER_GRACE: u32 = 4;
 /// After this share of the grace the pages of a checkpoint that are written by then are named: past half of it no root may
 /// name them.
@@ -51,8 +51,6 @@ pub(crate) struct Upkeep {
     clock: Arc<dyn Clock>,
     grace: Duration,
     collector: Collector,
-    /// When the collector is due.
-    next_round: Instant,
     /// The manifest last seen, so that a fold does not read what the fold before has written.
     known: Option<(ManifestRef, Arc<Manifest>)>,
 }
@@ -67,8 +65,7 @@ impl Upkeep {
         grace: Duration,
     ) -> Self {
         let collector = Collector::new(part_writer.drafter.namespace.clone(), grace);
-        let next_round = Instant::now();
-        Self { host, part_writer, clock, grace, collector, next_round, known: None }
+        Self { host, part_writer, clock, grace, collector, known: None }
     }
 
     /// Tends the KvNamespace until `shutdown`. While `maintainer` says no, it folds only a full root and
@@ -78,33 +75,35 @@ impl Upkeep {
         loop {
             let tended = async {
                 let is_maintainer = *maintainer.borrow_and_update();
-                if is_maintainer && !was_maintainer && self.collector.is_ripe() {
-                    // It may not be the maintainer any more when the next round comes.
-                    self.next_round = Instant::now();
-                }
+                // It may not be the maintainer any more at the next inventory.
+                let deletes_at_once = is_maintainer && !was_maintainer;
                 was_maintainer = is_maintainer;
                 let tended = self.tend(is_maintainer).await.map(drop);
-                // What stands in the way of a fold does not stop the collector, which sets the time of its next round.
-                [tended, self.collect_if_due(is_maintainer).await]
+                // What stands in the way of a fold does not stop the collector.
+                let collected = self.collect_if_listed(is_maintainer).await;
+                let deleted = if deletes_at_once { self.delete().await } else { Ok(Collected::default()) };
+                [tended, collected, deleted.map(drop)]
             };
             let outcomes = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
                 outcomes = tended => outcomes,
             };
-            let mut pause = Duration::ZERO;
+            let (mut pause, mut ticks) =
+                (Duration::ZERO, self.host.snapshot().is_some_and(|of| of.has_ending()));
             for error in outcomes.into_iter().filter_map(Result::err) {
                 if matches!(error, UpkeepError::Amend(AmendError::Stopped)) {
                     return;
                 }
                 self.say(&error);
-                pause = PAUSE_AFTER_FAILURE;
+                (pause, ticks) = (PAUSE_AFTER_FAILURE, true);
             }
             let look = Instant::now() + self.at_most(LOOK_EVERY);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep_until(look.min(self.next_round)) => {}
+                () = tokio::time::sleep_until(look), if ticks => {}
+                () = self.host.listed() => {}
                 _ = maintainer.changed() => {}
                 () = async {
                     tokio::time::sleep(pause).await;
@@ -127,21 +126,31 @@ impl Upkeep {
         Ok(done)
     }
 
-    /// One round of the collector: counts and looks, and deletes as the `maintainer`.
+    /// One round of the collector: counts and looks, and deletes as the `maintainer`. The snapshot is taken now, after the
+    /// listing (`inventory.rs`).
     ///
     /// # Errors
     /// See [`UpkeepError`]; the next round goes on.
-    pub(crate) async fn collect(&mut self, maintainer: bool) -> Result<Collected, UpkeepError> {
+    pub(crate) async fn collect(
+        &mut self,
+        listing: &Listing,
+        maintainer: bool,
+    ) -> Result<Collected, UpkeepError> {
+        self.collector.count(&self.part_writer, listing);
         let Some(snapshot) = self.host.snapshot() else {
             self.collector.forget();
-            self.collector.count(&self.part_writer).await?;
             return Ok(Collected::default());
         };
         let manifest = self.manifest(&*snapshot).await?;
-        let ripe = self.collector.look(&self.part_writer, &*snapshot, &manifest).await?;
-        if ripe.is_empty() || !maintainer {
+        self.collector.look(&self.part_writer, listing, &*snapshot, &manifest);
+        if maintainer { self.delete().await } else { Ok(Collected::default()) }
+    }
+
+    /// Sweeps and deletes what is ripe, if anything is.
+    async fn delete(&mut self) -> Result<Collected, UpkeepError> {
+        let Some(snapshot) = self.host.snapshot().filter(|_| self.collector.is_ripe()) else {
             return Ok(Collected::default());
-        }
+        };
         let sweep = Amendment::Sweep(snapshot.root().incarnation);
         let swept = match self.host.amend(sweep).await {
             Err(AmendError::Superseded) => {
@@ -151,16 +160,15 @@ impl Upkeep {
             swept => swept?,
         };
         let manifest = self.manifest(&*swept).await?;
-        self.collector.delete(&self.part_writer, ripe, &*swept, &manifest).await
+        self.collector.delete(&self.part_writer, &*swept, &manifest).await
     }
 
-    /// A round of the collector, if it is time for one.
-    async fn collect_if_due(&mut self, maintainer: bool) -> Result<(), UpkeepError> {
-        if Instant::now() < self.next_round {
-            return Ok(());
+    /// A round of the collector, if there is a new listing.
+    async fn collect_if_listed(&mut self, maintainer: bool) -> Result<(), UpkeepError> {
+        match self.host.listing() {
+            Some(listing) => self.collect(&listing, maintainer).await.map(drop),
+            None => Ok(()),
         }
-        self.next_round = Instant::now() + self.at_most(COLLECT_EVERY);
-        self.collect(maintainer).await.map(drop)
     }
 
     async fn fold(&mut self, maintainer: bool) -> Result<u64, UpkeepError> {
@@ -189,8 +197,7 @@ impl Upkeep {
         let Some(lost) = checkpoint::lost_pages(&self.part_writer, &*snapshot, &base).await? else {
             return Ok(0);
         };
-        let mut writing =
-            checkpoint::plan(&self.part_writer, Arc::clone(&snapshot), Arc::clone(&base), lost, now).await?;
+        let mut writing = checkpoint::plan(Arc::clone(&snapshot), Arc::clone(&base), lost, now).await?;
         while writing.write_some(&self.part_writer).await? {
             // Commits go on meanwhile and fill the root.
             *folds += self.fold(true).await?;
@@ -198,19 +205,14 @@ impl Upkeep {
                 self.stage(&mut writing).await?;
             }
             // The pages may take longer than a grace. A collector in trouble does not stop them.
-            if let Err(error) = self.collect_if_due(true).await {
+            if let Err(error) = self.collect_if_listed(true).await {
                 self.say(&error);
             }
         }
         let Some(snapshot) = self.host.snapshot() else { return Ok(0) };
         let current = self.manifest(&*snapshot).await?;
         match writing.finish(&self.part_writer, snapshot.root(), &current).await? {
-            Some(amendment) => {
-                let amended = self.amend(amendment).await?;
-                // What it has freed is garbage from now on: the sooner the collector sees it, the sooner it goes.
-                self.next_round = Instant::now();
-                Ok(amended)
-            }
+            Some(amendment) => self.amend(amendment).await,
             None => Ok(0),
         }
     }

@@ -14,7 +14,7 @@ use futures::future::{try_join, try_join_all};
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
-pub use api_server::{ApiServer, etcd_bytes};
+pub use api_server::{ApiServer, Requests, etcd_bytes};
 pub use connection::Connection;
 pub use cpu::{cpu_time, pin_this_thread, pinned};
 

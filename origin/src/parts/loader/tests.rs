@@ -7,10 +7,7 @@ use super::*;
 use crate::{
     format::{Drafter, StoredValue, encode_lines},
     limits::budget::{Budget, Purpose},
-    parts::{
-        pages::{NewPage, PlannedPage},
-        writer::PartWriter,
-    },
+    parts::{pages::NewPage, writer::PartWriter},
     store::simulated::{Action, Fate, Simulated},
 };
 
@@ -45,11 +42,11 @@ async fn shelf() -> Shelf {
     };
     let page = |from: Option<&str>, name: &str| {
         let lines = format!("{}\n", put(name).to_line(Some(7)));
-        PlannedPage::New(NewPage { from: from.map(key), entries: 1, lines })
+        part_writer.page(7, from.map(key), NewPage { entries: 1, lines })
     };
-    let pages = [page(None, "a"), page(Some("m"), "n")].map(|page| part_writer.page(7, page));
+    let pages = [page(None, "a"), page(Some("m"), "n")];
     let (segment, draft) = part_writer.segment(8, 1, encode_lines([&put("z")]), None);
-    let drafts = pages.iter().filter_map(|(_, draft)| draft.clone()).chain([draft]);
+    let drafts = pages.iter().map(|(_, draft)| draft.clone()).chain([draft]);
     part_writer.create(drafts.collect()).await.unwrap();
     let pages = pages.into_iter().map(|(page, _)| page).zip([Some(key("m")), None]).collect();
     Shelf { store, part_writer, pages, segment }
@@ -59,16 +56,16 @@ async fn shelf() -> Shelf {
 async fn a_missing_page_and_a_damaged_segment_are_named_with_what_they_hold() {
     let Shelf { store, part_writer, pages, segment } = shelf().await;
     let loader = part_writer.loader();
-    let loaded = loader.pages(pages.clone()).await.unwrap();
-    assert_eq!(loaded.iter().map(|page| page[0].1.key.as_str()).collect::<Vec<_>>(), ["a", "n"]);
+    let (page, until) = &pages[0];
+    assert_eq!(loader.page(page, until.as_ref()).await.unwrap()[0].1.key.as_str(), "a");
     let object = ObjectName::new("a", &pages[0].0.page);
     store.world().remove(&object).unwrap();
-    let error = loader.pages(pages.clone()).await.unwrap_err();
+    let error = loader.page(page, until.as_ref()).await.unwrap_err();
     assert!(error.is_damage());
     assert_eq!(error.to_string(), format!("{object} (keys before \"m\") is missing"));
     let object = ObjectName::new("a", &segment.segment);
     store.world().tamper(&object, |object| object.content.text.values_mut().for_each(|text| text.push(' ')));
-    let error = loader.segments(vec![segment]).await.unwrap_err();
+    let error = loader.segment(&segment).await.unwrap_err();
     assert!(error.is_damage());
     assert_eq!(error.to_string(), format!("{object} (records 8 to 8) is damaged"));
 }
@@ -78,12 +75,12 @@ async fn a_read_that_fails_now_and_then_is_repeated_and_a_store_that_is_away_is_
     let Shelf { store, part_writer, pages, .. } = shelf().await;
     for fate in [Fate::FailedBefore, Fate::Throttled, Fate::Lost] {
         store.order(Action::Get, fate);
-        assert!(part_writer.loader().pages(pages.clone()).await.is_ok(), "{fate:?}");
+        assert!(part_writer.loader().page(&pages[0].0, None).await.is_ok(), "{fate:?}");
     }
     for _ in 0..20 {
         store.order(Action::Get, Fate::FailedBefore);
     }
-    let error = part_writer.loader().pages(pages).await.unwrap_err();
+    let error = part_writer.loader().page(&pages[0].0, None).await.unwrap_err();
     assert!(!error.is_damage(), "{error}");
 }
 

@@ -22,9 +22,16 @@ impl Book {
     fn checkpoint(&mut self, entries: &Entries, version: u64, expired_before: u64) {
         let of = entries.values().map(|(version, put)| PageEntry { version: *version, put });
         let planned = plan(&self.pages, &LostPages::new(), of, expired_before);
-        let shelve = |page| match page {
+        let untils: Vec<_> = planned.iter().skip(1).map(|page| page.from().cloned()).chain([None]).collect();
+        let shelve = |(page, until): (PlannedPage, Option<Key>)| match page {
             PlannedPage::Kept(page) => page,
-            PlannedPage::New(NewPage { from, entries, lines }) => {
+            PlannedPage::New(from) => {
+                let is_within = |entry: &PageEntry<'_>| {
+                    from.as_ref() <= Some(&entry.put.key)
+                        && until.as_ref().is_none_or(|until| entry.put.key < *until)
+                };
+                let of = entries.values().map(|(version, put)| PageEntry { version: *version, put });
+                let NewPage { entries, lines } = NewPage::of(of.filter(is_within), expired_before);
                 assert!(lines.len() <= PART_BYTES, "a page of {} bytes", lines.len());
                 self.written += 1;
                 let name = format!("page.{}", self.written);
@@ -33,7 +40,7 @@ impl Book {
                 PageRef { page: name, from, version, entries, bytes, sha256 }
             }
         };
-        self.pages = planned.into_iter().map(shelve).collect();
+        self.pages = planned.into_iter().zip(untils).map(shelve).collect();
     }
 
     fn read(&self) -> Entries {

@@ -2,11 +2,12 @@
 //! are written as ever; but only while the log that the checkpoint drops says nothing of the keys of that page, since
 //! nothing could hold it then. While a segment is lost there is no checkpoint: it would drop the segment.
 
+use futures::{StreamExt, stream};
 use nearkv::Key;
 
 use crate::{
-    format::Manifest,
-    parts::{pages::LostPages, writer::PartWriter},
+    format::{Manifest, SegmentRef, Versioned},
+    parts::{loader::FETCH_PARALLEL, pages::LostPages, writer::PartWriter},
     state::damage::{Damage, Lost},
     upkeep::{UpkeepError, View},
 };
@@ -39,9 +40,21 @@ pub(crate) async fn lost_pages(
     let segments = base.segments.iter().chain(&root.segments).filter(|segment| {
         segment.last() > base.checkpoint && open.iter().any(|damage| may_touch(damage, segment))
     });
-    let mut records = part_writer.loader().segments(segments.cloned().collect()).await?;
-    records.extend(root.versioned());
-    let touched = records.iter().any(|of| of.version > base.checkpoint && is_lost(of.record.key()))
-        || snapshot.entries().any(|entry| is_lost(&entry.put.key));
-    Ok((!touched).then_some(pages))
+    let touches = |of: &Versioned| of.version > base.checkpoint && is_lost(of.record.key());
+    if root.versioned().any(|of| touches(&of)) || snapshot.entries().any(|entry| is_lost(&entry.put.key)) {
+        return Ok(None);
+    }
+    let loader = part_writer.loader();
+    let segments: Vec<SegmentRef> = segments.cloned().collect();
+    let read = |segment: SegmentRef| {
+        let loader = loader.clone();
+        async move { loader.segment(&segment).await }
+    };
+    let mut read = stream::iter(segments).map(read).buffered(FETCH_PARALLEL);
+    while let Some(records) = read.next().await {
+        if records?.iter().any(touches) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(pages))
 }

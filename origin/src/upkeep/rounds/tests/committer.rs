@@ -10,12 +10,13 @@ use tokio::sync::Notify;
 
 use crate::upkeep::rounds::*;
 use crate::{
-    format::{Drafter, PART_BYTES, Put, Record, Root, encode_lines},
+    format::{Drafter, PART_BYTES, Put, Record, Root, StoredValue, encode_lines},
     limits::budget::{Budget, Purpose},
     parts::pages::PageEntry,
     settings::INLINE_ROOT_BYTES,
     state::{damage::Damage, entries::Slot, expired::Expired},
     store::{ObjectName, ObjectStore, Token, simulated::Simulated},
+    upkeep::inventory::Handover,
 };
 
 /// What it has in memory.
@@ -36,8 +37,24 @@ impl View for State {
         Box::new(self.entries.values().map(|(version, put)| PageEntry { version: *version, put }))
     }
 
+    fn between<'a>(
+        &'a self,
+        from: Option<&'a Key>,
+        until: Option<&'a Key>,
+    ) -> Box<dyn Iterator<Item = PageEntry<'a>> + Send + 'a> {
+        let is_within = move |entry: &PageEntry<'_>| {
+            from.is_none_or(|from| entry.put.key >= *from) && until.is_none_or(|until| entry.put.key < *until)
+        };
+        Box::new(self.entries().filter(is_within))
+    }
+
     fn keys(&self) -> u64 {
         self.entries.len() as u64
+    }
+
+    fn chunks(&self) -> u64 {
+        let chunks = |put: &Put| if let StoredValue::Chunked(chunks) = &put.value { chunks.count } else { 0 };
+        self.entries.values().map(|(_, put)| u64::from(chunks(put))).sum()
     }
 
     fn expired_by(&self, second: u64) -> Expired {
@@ -47,6 +64,10 @@ impl View for State {
             ended.add(&Slot { version: *version, put: put.clone() });
         }
         ended
+    }
+
+    fn has_ending(&self) -> bool {
+        self.entries.values().any(|(_, put)| put.expiration.is_some())
     }
 
     fn manifest(&self) -> Option<Arc<Manifest>> {
@@ -66,6 +87,7 @@ pub(crate) struct Committer {
     pub(crate) changed: Notify,
     pub(crate) trusted: Mutex<bool>,
     pub(crate) doubted: Mutex<HashSet<ObjectName>>,
+    pub(crate) listings: Handover,
 }
 
 impl Committer {
@@ -88,6 +110,7 @@ impl Committer {
             changed: Notify::new(),
             trusted: Mutex::new(true),
             doubted: Mutex::default(),
+            listings: Handover::default(),
         })
     }
 
@@ -174,6 +197,14 @@ impl Host for Committer {
 
     async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    async fn listed(&self) {
+        self.listings.arrived().await;
+    }
+
+    fn listing(&self) -> Option<Arc<Listing>> {
+        self.listings.take()
     }
 
     fn doubt(&self, object: &ObjectName) {

@@ -19,11 +19,11 @@ async fn write(world: &World, keys: std::ops::Range<u64>) {
     }
 }
 
-async fn begin(world: &World, upkeep: &Upkeep) -> Writing {
+async fn begin(world: &World) -> Writing {
     let state = world.committer.state();
     let manifest = Arc::clone(&state.manifest);
     let lost = LostPages::new();
-    checkpoint::plan(&upkeep.part_writer, state, manifest, lost, world.clock.now()).await.unwrap()
+    checkpoint::plan(state, manifest, lost, world.clock.now()).await.unwrap()
 }
 
 async fn end(world: &World, upkeep: &mut Upkeep, mut writing: Writing) -> u64 {
@@ -40,7 +40,7 @@ async fn with_a_checkpoint(seed: u64) -> (World, Upkeep) {
     let world = World::new(seed).await;
     let mut upkeep = world.upkeep();
     write(&world, 0..KEYS).await;
-    let writing = begin(&world, &upkeep).await;
+    let writing = begin(&world).await;
     assert_eq!(end(&world, &mut upkeep, writing).await, 1);
     (world, upkeep)
 }
@@ -58,14 +58,14 @@ async fn what_a_checkpoint_has_written_is_named_before_it_is_too_old_and_the_col
     let checkpoint = world.committer.state().manifest.checkpoint;
     write(&world, 0..KEYS).await;
 
-    let mut writing = begin(&world, &upkeep).await;
+    let mut writing = begin(&world).await;
     let version = world.committer.state().root.version;
     while pages(&world).values().filter(|of| **of == version).count() < old.len() / 2 {
         assert!(writing.write_some(&upkeep.part_writer).await.unwrap());
         upkeep.stage(&mut writing).await.unwrap();
         world.assert_whole().await;
         sleep(GRACE / 8).await;
-        upkeep.collect(true).await.unwrap();
+        upkeep.collect(&world.listing(), true).await.unwrap();
     }
     assert_eq!(world.committer.state().manifest.checkpoint, checkpoint, "not before all pages are there");
     world.committer.commit(vec![world.put(KEYS / 4, 10, None).await]).await;
@@ -81,7 +81,7 @@ async fn a_checkpoint_given_up_half_way_leaves_pages_that_the_next_one_keeps() {
     let (world, mut upkeep) = with_a_checkpoint(22).await;
     write(&world, 0..KEYS).await;
     let version = world.committer.state().root.version;
-    let mut writing = begin(&world, &upkeep).await;
+    let mut writing = begin(&world).await;
     for _ in 0..12 {
         writing.write_some(&upkeep.part_writer).await.unwrap();
     }
@@ -91,7 +91,7 @@ async fn a_checkpoint_given_up_half_way_leaves_pages_that_the_next_one_keeps() {
     assert!(staged > 10, "{staged} pages");
 
     write(&world, KEYS - 100..KEYS).await;
-    let writing = begin(&world, &upkeep).await;
+    let writing = begin(&world).await;
     assert_eq!(end(&world, &mut upkeep, writing).await, 1);
     world.assert_whole().await;
     assert_eq!(pages(&world).values().filter(|of| **of == version).count(), staged);
@@ -111,7 +111,7 @@ async fn whatever_is_written_while_checkpoints_come_in_stages_everybody_has_the_
         for _ in 0..12 {
             let deletion = |key: u64| Record::Delete(Key::new(&format!("key-{key:06}")).unwrap());
             world.committer.commit(vec![deletion(short_lived)]).await;
-            let mut writing = begin(&world, &upkeep).await;
+            let mut writing = begin(&world).await;
             let gives_up = random.below(3) == 0;
             loop {
                 let more = writing.write_some(&upkeep.part_writer).await.unwrap();
@@ -170,6 +170,7 @@ async fn the_collector_has_its_rounds_while_a_checkpoint_is_written_that_takes_l
     upkeep.part_writer.store = Arc::new(client);
     let (_maintainer, is_maintainer) = watch::channel(true);
     let shutdown = CancellationToken::new();
+    let _inventory = world.take_inventory();
     let tending = tokio::spawn(upkeep.run(is_maintainer, shutdown.clone()));
     sleep(GRACE * 4).await;
     assert_eq!(world.committer.state().manifest.checkpoint, 0, "it is still being written");

@@ -7,6 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use nearkv::{Expiration, Key, Random, UnixMillis, VirtualClock};
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     CacheConfig, DEFAULT_MIN_TTL, DeletionPolicy, NamespaceConfig, Quota, Settings,
@@ -54,6 +56,22 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::<VirtualClock>::clone(&self.clock);
         let host: Arc<dyn Host> = Arc::<Committer>::clone(&self.committer);
         Upkeep::new(host, part_writer, clock, GRACE)
+    }
+
+    /// What the inventory would show now.
+    pub(crate) fn listing(&self) -> Listing {
+        listing(&self.store, &self.committer)
+    }
+
+    /// Takes the inventory a few times within the grace, until the task is aborted.
+    pub(crate) fn take_inventory(&self) -> AbortOnDropHandle<()> {
+        let (store, committer) = (self.store.clone(), Arc::clone(&self.committer));
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            loop {
+                committer.listings.put(Arc::new(listing(&store, &committer)));
+                sleep(GRACE / ROUNDS_PER_GRACE).await;
+            }
+        }))
     }
 
     pub(crate) async fn put(&self, key: u64, length: u64, expiration: Option<Expiration>) -> Record {
@@ -149,6 +167,13 @@ impl World {
         let lost: Vec<_> = names.difference(&present).collect();
         assert!(lost.is_empty(), "the root reaches what is gone: {lost:?}");
     }
+}
+
+fn listing(store: &Simulated, committer: &Committer) -> Listing {
+    let charged = committer.part_writer.budget.charges();
+    let charged = charged.get(&committer.part_writer.drafter.namespace).copied().unwrap_or_default();
+    let objects = store.world().objects().iter().map(|object| object.meta.clone()).collect();
+    Listing { before: None, charged, objects }
 }
 
 fn entries(snapshot: &Snapshot) -> BTreeMap<Key, (u64, Put)> {
