@@ -2,7 +2,8 @@
 //! client: a mistake made on both sides would not be seen.
 
 use nearkv::Version;
-use reqwest::header::{ETAG, HeaderMap};
+use nearkv::http::mutations::MEDIA_TYPE;
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap};
 use reqwest::{Method, RequestBuilder, StatusCode};
 
 use crate::error::{HarnessError, Result};
@@ -68,6 +69,20 @@ impl Kv {
     /// PUT of a key under a condition: `name` is `If-Match` or `If-None-Match`.
     pub async fn put_if(&self, name: &str, tag: &str, key: &str, value: String) -> Result<Answer> {
         self.send(self.request(Method::PUT, key).header(name, tag).body(value)).await
+    }
+
+    /// PUT of a key that expires `seconds` later.
+    pub async fn put_for(&self, seconds: u64, key: &str, value: String) -> Result<Answer> {
+        let key = format!("{key}?expiration_ttl={seconds}");
+        self.send(self.request(Method::PUT, &key).body(value)).await
+    }
+
+    /// POST of a bulk: each line is a put or a delete, as docs/rest.md has them.
+    pub async fn bulk_write(&self, lines: &[serde_json::Value]) -> Result<Answer> {
+        let end = serde_json::json!({"end": lines.len()});
+        let body: String = lines.iter().chain([&end]).map(|line| format!("{line}\n")).collect();
+        let request = self.request(Method::POST, "bulk/write").header(CONTENT_TYPE, MEDIA_TYPE);
+        self.send(request.body(body)).await
     }
 
     /// DELETE of a key.

@@ -75,23 +75,33 @@ impl Ledger {
         self.keys.iter().filter(|(_, history)| history.certain.is_some()).map(|(key, _)| key.as_str())
     }
 
+    /// Judges `seen`, what `key` was read as in a state that has every acknowledged write.
+    ///
+    /// # Errors
+    /// What is wrong: a lost write, or one that came back.
+    pub fn check(&self, key: &str, seen: &State) -> Result<(), String> {
+        let unwritten = History::default();
+        let history = self.keys.get(key).unwrap_or(&unwritten);
+        if history.certain == *seen || history.possible.contains(seen) {
+            return Ok(());
+        }
+        Err(format!(
+            "{key} is {}, but was last acknowledged as {}, with {} later writes of unknown outcome: {}",
+            brief(seen),
+            brief(&history.certain),
+            history.possible.len(),
+            history.possible.iter().map(brief).collect::<Vec<_>>().join(", ")
+        ))
+    }
+
     /// Judges `seen`, what `key` was read as at a time when nothing sent before can happen any more;
     /// from then on that is what it holds.
     ///
     /// # Errors
     /// What is wrong: a lost write, or one that came back.
     pub fn settle(&mut self, key: &str, seen: &State) -> Result<(), String> {
-        let history = self.keys.entry(key.to_owned()).or_default();
-        if history.certain != *seen && !history.possible.contains(seen) {
-            return Err(format!(
-                "{key} is {}, but was last acknowledged as {}, with {} later writes of unknown outcome: {}",
-                brief(seen),
-                brief(&history.certain),
-                history.possible.len(),
-                history.possible.iter().map(brief).collect::<Vec<_>>().join(", ")
-            ));
-        }
-        *history = History { certain: seen.clone(), possible: Vec::new() };
+        self.check(key, seen)?;
+        self.keys.insert(key.to_owned(), History { certain: seen.clone(), possible: Vec::new() });
         Ok(())
     }
 

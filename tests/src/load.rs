@@ -57,7 +57,11 @@ impl Writer {
         Ok(self)
     }
 
-    async fn write(&mut self, replica: &Kv) -> Result<Outcome> {
+    /// One write.
+    ///
+    /// # Errors
+    /// As [`Writer::run`].
+    pub async fn write(&mut self, replica: &Kv) -> Result<Outcome> {
         let key = format!("{}/{}", self.name, self.random.random_range(0..KEYS_PER_WRITER));
         let state = self.next_state();
         let answer = match &state {
@@ -88,17 +92,28 @@ impl Writer {
     /// # Errors
     /// What was lost or came back.
     pub async fn settle(&mut self, replica: &Kv) -> Result<()> {
-        let keys: Vec<String> = self.ledger.keys().map(str::to_owned).collect();
-        for key in keys {
-            let seen = replica.get(&key).await?.value()?;
-            self.ledger.settle(&key, &seen).map_err(HarnessError::Unexpected)?;
-        }
-        Ok(())
+        settle(&mut self.ledger, replica).await
     }
 }
 
+/// As [`Writer::settle`], of any ledger.
+///
+/// # Errors
+/// What was lost or came back.
+pub async fn settle(ledger: &mut Ledger, replica: &Kv) -> Result<()> {
+    let keys: Vec<String> = ledger.keys().map(str::to_owned).collect();
+    for key in keys {
+        let seen = replica.get(&key).await?.value()?;
+        ledger.settle(&key, &seen).map_err(HarnessError::Unexpected)?;
+    }
+    Ok(())
+}
+
 /// What an answer to a write says of it.
-fn outcome(answer: Result<Answer>) -> Result<Outcome> {
+///
+/// # Errors
+/// An answer that no crash explains.
+pub fn outcome(answer: Result<Answer>) -> Result<Outcome> {
     match answer {
         Ok(answer) if answer.status.is_success() => Ok(Outcome::Acknowledged),
         // Not yet loaded, or throttled: it says that nothing was written, unless it says otherwise.

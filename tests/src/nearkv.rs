@@ -40,7 +40,18 @@ impl Server {
         flags: &[&str],
     ) -> Result<Server> {
         let binaries = tokio::task::block_in_place(Binaries::build)?;
-        let program = Program::new(name, binaries.operator)
+        Server::operator_of(binaries.operator, name, control_plane, namespace, flags).await
+    }
+
+    /// As [`Server::operator`], from another executable.
+    pub async fn operator_of(
+        executable: PathBuf,
+        name: &str,
+        control_plane: &ControlPlane,
+        namespace: &str,
+        flags: &[&str],
+    ) -> Result<Server> {
+        let program = Program::new(name, executable)
             .args(["run", "--watch-namespace", namespace])
             // A test that is about access says --auth=on.
             .env("NEARKV_AUTH", "off")
@@ -54,7 +65,18 @@ impl Server {
     /// mode); `flags` come last.
     pub async fn edge(name: &str, origin: &str, region: &str, flags: &[&str]) -> Result<Server> {
         let binaries = tokio::task::block_in_place(Binaries::build)?;
-        let program = Program::new(name, binaries.edge_cache)
+        Server::edge_of(binaries.edge_cache, name, origin, region, flags).await
+    }
+
+    /// As [`Server::edge`], from another executable.
+    pub async fn edge_of(
+        executable: PathBuf,
+        name: &str,
+        origin: &str,
+        region: &str,
+        flags: &[&str],
+    ) -> Result<Server> {
+        let program = Program::new(name, executable)
             .args(["--origin", origin, "--region", region])
             .env("NEARKV_AUTH", "off")
             .args(flags.iter().copied());

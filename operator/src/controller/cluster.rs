@@ -24,6 +24,10 @@ pub const CONTROLLER: &str = "nearkv-operator";
 /// For one request: kube's own limit is made for watches.
 const REQUEST_LIMIT: Duration = Duration::from_secs(15);
 
+/// Fields of the status that the CRD of an earlier version does not have: during an upgrade and after a rollback it may be the
+/// one in force. The API server refuses a whole status for one of them.
+const LATER_FIELDS: [&str; 1] = ["lastRepairResult"];
+
 /// A request to the API server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
@@ -33,6 +37,13 @@ pub enum RequestError {
     /// It was not answered.
     #[error("no answer within {} s", REQUEST_LIMIT.as_secs())]
     TimedOut(#[from] Elapsed),
+}
+
+impl RequestError {
+    /// Whether the CRD in force lacks a field of what was sent. The API server has no reason of its own for that.
+    fn is_unknown_field(&self) -> bool {
+        matches!(self, Self::Kube(kube::Error::Api(status)) if status.message.contains("field not declared in schema"))
+    }
 }
 
 async fn limited<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, RequestError> {
@@ -91,7 +102,7 @@ impl Cluster {
         object: &KvNamespace,
         status: &KvNamespaceStatus,
     ) -> Result<(), StatusError> {
-        let apply = json!({
+        let mut apply = json!({
             "apiVersion": KvNamespace::api_version(&()),
             "kind": KvNamespace::kind(&()),
             "metadata": { "name": object.name_any(), "uid": object.metadata.uid },
@@ -101,8 +112,14 @@ impl Cluster {
         let sizes = [serde_json::to_vec(object), serde_json::to_vec(status)];
         self.pace.spend(sizes.iter().flatten().map(|json| json.len() as u64).sum());
         let parameters = PatchParams::apply(CONTROLLER).force();
-        let (api, name, patch) = (self.api(object), object.name_any(), Patch::Apply(apply));
-        let written = limited(api.patch_status(&name, &parameters, &patch)).await;
+        let (api, name) = (self.api(object), object.name_any());
+        let mut written = limited(api.patch_status(&name, &parameters, &Patch::Apply(&apply))).await;
+        if written.as_ref().is_err_and(RequestError::is_unknown_field) {
+            if let Some(status) = apply["status"].as_object_mut() {
+                status.retain(|field, _| !LATER_FIELDS.contains(&field.as_str()));
+            }
+            written = limited(api.patch_status(&name, &parameters, &Patch::Apply(&apply))).await;
+        }
         written.map(drop).map_err(|source| StatusError {
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),

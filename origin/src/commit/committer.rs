@@ -19,6 +19,7 @@ use tracing::Span;
 use crate::{
     commit::{
         batch::Batch,
+        inline_lines::InlineLines,
         queue::{NotTaken, Queue},
         request::{Operation, Request, Verdict},
     },
@@ -43,6 +44,8 @@ pub(crate) struct Committer {
     pub(crate) who: Arc<str>,
     /// Bytes that the last commit sent: what the next one is reckoned to send.
     pub(crate) reckoned: AtomicU64,
+    /// What the next commit need not encode again.
+    pub(crate) lines: InlineLines,
 }
 
 impl Committer {
@@ -53,6 +56,7 @@ impl Committer {
             batches: AtomicU64::new(0),
             who: whose(&root_name(&space.namespace)),
             reckoned: AtomicU64::new(ENVELOPE_BYTES),
+            lines: InlineLines::default(),
             space,
             follower,
         })

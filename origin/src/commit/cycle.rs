@@ -168,7 +168,13 @@ impl Committer {
             forgotten: &forgotten,
         };
         let part_writer = PartWriter { purpose: judged.purpose(), ..self.space.part_writer() };
-        let mut next = draft_root::next(&part_writer, &base.root, &judged, &signature, attempt);
+        let mut next = draft_root::next(
+            &part_writer,
+            (&base.root, self.lines.of(&base.root)),
+            &judged,
+            &signature,
+            attempt,
+        );
         // What is lost is not in the entries of this replica, and others may have it.
         if base.damage.is_empty() {
             judged.entries.digest().write_beside(&mut next.content);
@@ -292,8 +298,10 @@ impl Committer {
         let records = next.root.version.saturating_sub(base.root.version);
         self.space.tally.count_commit(&self.space.context.counters, records);
         let damage = base.damage_at(&next.root, &next.manifest);
+        let root = Arc::new(next.root);
+        self.lines.remember(&root, next.lines);
         let snapshot = Snapshot {
-            root: Arc::new(next.root),
+            root,
             token: meta.token.clone(),
             owner: meta.owner.clone(),
             entries,

@@ -6,7 +6,11 @@ use std::{collections::HashMap, sync::Arc};
 use nearkv::Key;
 
 use crate::{
-    commit::{attempt::Attempt, judge::Judged},
+    commit::{
+        attempt::Attempt,
+        inline_lines::{Line, line},
+        judge::Judged,
+    },
     format::{KeyBounds, Manifest, PART_BYTES, ROOT_BYTES, Record, Root, SegmentRef, Sha, Writer},
     parts::writer::PartWriter,
     settings::{FULL_SEGMENTS, INLINE_ROOT_BYTES},
@@ -18,6 +22,8 @@ use crate::{
 pub(crate) struct DraftRoot {
     pub(crate) root: Root,
     pub(crate) content: Content,
+    /// The lines of the root's inline records.
+    pub(crate) lines: Vec<Line>,
     /// Bytes of the batch's own records.
     pub(crate) added: u64,
     pub(crate) manifest: Arc<Manifest>,
@@ -44,10 +50,10 @@ pub(crate) struct Signature<'a> {
 /// swap need not write them twice.
 pub(crate) type Created = HashMap<Sha, String>;
 
-/// Makes the next root of `base`.
+/// Makes the next root of `base`, whose inline records have these `lines`.
 pub(crate) fn next(
     part_writer: &PartWriter,
-    base: &Root,
+    (base, mut lines): (&Root, Vec<Line>),
     judged: &Judged,
     signature: &Signature<'_>,
     attempt: &Attempt,
@@ -56,11 +62,11 @@ pub(crate) fn next(
     root.version = base.version + judged.records.len() as u64;
     root.swap = base.swap + 1;
     sign(&mut root, signature);
-    let mut lines: Vec<String> = base.records.iter().map(line).collect();
-    let new: Vec<String> = judged.records.iter().map(line).collect();
+    let new: Vec<Line> = judged.records.iter().map(line).collect();
     let mut next = DraftRoot {
         root,
         content: Content::default(),
+        lines: Vec::new(),
         added: new.iter().map(|line| line.len() as u64).sum(),
         manifest: Arc::clone(&judged.manifest),
         rolled: false,
@@ -75,9 +81,11 @@ pub(crate) fn next(
         next.root.segments.push(segment.clone());
     }
     lines.extend(new);
-    if !inline(&mut next, [left, &judged.records], &lines) {
+    if inline(&mut next, [left, &judged.records], &lines) {
+        next.lines = lines;
+    } else {
         let keys = left.iter().chain(&judged.records).map(Record::key);
-        spill(part_writer, first, lines.into_iter().zip(keys), &attempt.created, &mut next);
+        spill(part_writer, first, lines.iter().zip(keys), &attempt.created, &mut next);
     }
     if next.root.segments.len() > FULL_SEGMENTS || next.content.size() > ROOT_BYTES as u64 {
         roll(part_writer, &mut next);
@@ -86,28 +94,21 @@ pub(crate) fn next(
 }
 
 /// Whether a segment holds the first of the inline records of `base`.
-fn is_start(segment: &SegmentRef, base: &Root, lines: &[String]) -> bool {
+fn is_start(segment: &SegmentRef, base: &Root, lines: &[Line]) -> bool {
     let start = usize::try_from(segment.records).ok().and_then(|count| lines.get(..count));
     segment.first == base.first_inline()
         && start.is_some_and(|start| Sha::of(start.concat().as_bytes()) == segment.sha256)
 }
 
 /// Keeps the records in the root, unless it would become too large.
-fn inline(next: &mut DraftRoot, records: [&[Record]; 2], lines: &[String]) -> bool {
+fn inline(next: &mut DraftRoot, records: [&[Record]; 2], lines: &[Line]) -> bool {
     // Lines that alone exceed the bound need not be encoded with the root to see that.
-    if lines.iter().map(String::len).sum::<usize>() >= INLINE_ROOT_BYTES {
+    if lines.iter().map(|line| line.len()).sum::<usize>() >= INLINE_ROOT_BYTES {
         return false;
     }
     next.root.records = records.concat();
-    next.content = next.root.encode();
+    next.content = next.root.encode_with(lines.concat());
     next.content.size() <= INLINE_ROOT_BYTES as u64
-}
-
-/// A record as it stands in a segment.
-pub(crate) fn line(record: &Record) -> String {
-    let mut line = record.to_line(None);
-    line.push('\n');
-    line
 }
 
 fn sign(root: &mut Root, signature: &Signature<'_>) {
@@ -120,7 +121,7 @@ fn sign(root: &mut Root, signature: &Signature<'_>) {
 fn spill<'a>(
     part_writer: &PartWriter,
     mut first: u64,
-    lines: impl Iterator<Item = (String, &'a Key)>,
+    lines: impl Iterator<Item = (&'a Line, &'a Key)>,
     created: &Created,
     next: &mut DraftRoot,
 ) {
@@ -129,10 +130,10 @@ fn spill<'a>(
     for (line, key) in lines {
         match runs.last_mut() {
             Some((run, keys)) if run.len() + line.len() <= PART_BYTES => {
-                run.push_str(&line);
+                run.push_str(line);
                 keys.push(key);
             }
-            _ => runs.push((line, vec![key])),
+            _ => runs.push((line.to_string(), vec![key])),
         }
     }
     for (lines, keys) in runs {
@@ -168,5 +169,5 @@ fn roll(part_writer: &PartWriter, next: &mut DraftRoot) {
     next.root.manifest = Some(reference);
     next.manifest = Arc::new(manifest);
     next.drafts.extend(drafts);
-    next.content = next.root.encode();
+    next.content = next.root.encode_with(next.lines.concat());
 }

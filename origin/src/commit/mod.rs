@@ -11,6 +11,7 @@ pub(crate) mod declare;
 pub(crate) mod declared_values;
 pub(crate) mod draft_root;
 pub(crate) mod gather;
+pub(crate) mod inline_lines;
 pub(crate) mod judge;
 pub(crate) mod outcome;
 pub(crate) mod presealed;

@@ -6,8 +6,8 @@ use nearkv::Clock;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    commit::draft_root::{self, DraftRoot},
-    format::{KeyBounds, Record, Root, SegmentRef},
+    commit::draft_root::DraftRoot,
+    format::{KeyBounds, Record, SegmentRef},
     parts::{
         age::Age,
         writer::{MakeError, PartWriter},
@@ -38,20 +38,15 @@ pub(crate) struct Sealed {
 impl Presealed {
     /// Starts to write the records of a root that has just been swapped in, if there are enough of them.
     pub(crate) fn start(part_writer: PartWriter, committed: &DraftRoot, clock: &dyn Clock) -> Option<Self> {
-        let DraftRoot { root, content, added, .. } = committed;
-        let enough = ASIDE_BYTES.max(ASIDE_BATCHES * *added);
+        let DraftRoot { root, lines, added, .. } = committed;
         // The references to segments, which stay in the root, are no reason.
-        if content.size() < enough {
-            return None;
-        }
-        let lines = lines(root);
-        if (lines.len() as u64) < enough {
+        if lines.iter().map(|line| line.len() as u64).sum::<u64>() < ASIDE_BYTES.max(ASIDE_BATCHES * *added) {
             return None;
         }
         let born = Age::start(clock);
         let (records, keys) =
             (root.records.len() as u64, KeyBounds::of(root.records.iter().map(Record::key)));
-        let (segment, draft) = part_writer.segment(root.first_inline(), records, lines, keys);
+        let (segment, draft) = part_writer.segment(root.first_inline(), records, lines.concat(), keys);
         let making = tokio::spawn(async move { part_writer.create(vec![draft]).await });
         Some(Self { segment, born, making: AbortOnDropHandle::new(making) })
     }
@@ -61,8 +56,4 @@ impl Presealed {
         let Self { segment, born, making } = slot.take_if(|presealed| presealed.making.is_finished())?;
         matches!(making.await, Ok(Ok(()))).then_some(Sealed { segment, born })
     }
-}
-
-fn lines(root: &Root) -> String {
-    root.records.iter().map(draft_root::line).collect()
 }

@@ -155,6 +155,11 @@ impl Root {
     /// The object's content.
     #[must_use]
     pub fn encode(&self) -> Content {
+        self.encode_with(encode_lines(&self.records))
+    }
+
+    /// The object's content, where the lines of its records are known already.
+    pub(crate) fn encode_with(&self, records: String) -> Content {
         let Self {
             namespace,
             incarnation,
@@ -165,7 +170,7 @@ impl Root {
             declared,
             manifest,
             segments,
-            records,
+            records: _,
         } = self;
         let wire = Wire {
             format: FORMAT,
@@ -181,7 +186,6 @@ impl Root {
         };
         // Strings and numbers: serialising cannot fail; an empty field would fail its digest at once.
         let root = serde_json::to_string_pretty(&wire).unwrap_or_default();
-        let records = encode_lines(records);
         let digest = digest(&root, &records);
         let beside = bounds::write(segments, digest).map(|text| (bounds::FIELD_BOUNDS, text));
         let text = [(FIELD_ROOT, root), (FIELD_RECORDS, records), (FIELD_DIGEST, digest.to_string())];
