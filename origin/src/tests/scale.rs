@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Birth, NamespaceConfig, Origin, Settings,
+    InitialState, NamespaceConfig, Origin, Settings,
     limits::loads::{ASKED_FOR_AT_ONCE, LOADS_AT_ONCE},
     parts::loader::FETCH_PARALLEL,
     store::{
@@ -44,7 +44,7 @@ async fn idle_reads(kvnamespaces: usize) -> u64 {
     process.origin.set_maintainer(true);
     for number in 0..kvnamespaces {
         process.origin.configure(config_of(number));
-        process.origin.initialise(&namespace(number), Birth::Expected).await.unwrap();
+        process.origin.initialise(&namespace(number), InitialState::New).await.unwrap();
     }
     sleep(Duration::from_secs(120)).await;
     let before = store.counters().reads;
@@ -133,7 +133,7 @@ async fn filled(seed: u64) -> Simulated {
     let process = Process::idle(&store, 1, Settings { budget_objects: 1_000_000, ..unpaced() });
     for number in 0..MANY {
         process.origin.configure(config_of(number));
-        process.origin.initialise(&namespace(number), Birth::Expected).await.unwrap();
+        process.origin.initialise(&namespace(number), InitialState::New).await.unwrap();
         let put = |n: u64| {
             let value = Value::Bytes(vec![b'v'; 3000].into());
             Ok(Mutation::Put { key: key(&format!("k-{n:06}")), value, options: PutOptions::default() })
