@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use nearkv::{Error, Key, Random, Reason};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::{
     format::{Drafter, KeyBounds, Manifest, ManifestRef, PageRef, Part, SegmentRef, Sha, part_name},
@@ -17,8 +17,8 @@ use crate::{
 
 /// Objects created side by side: enough to hide the round trip, few enough that commits of others get through.
 pub(crate) const CREATE_PARALLEL: usize = 16;
-/// How long one object is tried again, half of a write's deadline: the attempt that is under way then is the last.
-const TRIED_FOR: Duration = Duration::from_secs(5);
+/// How often one object is tried: together with the pauses about five seconds, half of a write's deadline.
+const ATTEMPTS: u32 = 6;
 /// First pause after a failure, jittered, doubled each time.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause that a `Retry-After`, of the store or of the pace, may impose: half of a write's deadline.
@@ -147,7 +147,7 @@ impl PartWriter {
     }
 
     async fn create_one(&self, draft: &Draft) -> Result<(), StoreError> {
-        let (mut pause, began) = (PAUSE, Instant::now());
+        let (mut pause, mut attempt) = (PAUSE, 1);
         loop {
             let error = match self.store.create(draft).await {
                 // A name of 128 random bits is nobody else's: an earlier attempt has landed.
@@ -163,11 +163,12 @@ impl PartWriter {
                 StoreError::Unknown { .. } => pause,
                 _ => return Err(error),
             };
-            if began.elapsed() >= TRIED_FOR {
+            if attempt == ATTEMPTS {
                 return Err(error);
             }
             sleep(wait + self.random.jitter(wait)).await;
             pause *= 2;
+            attempt += 1;
         }
     }
 }

@@ -4,8 +4,6 @@
 //! `cargo bench -p nearkv-tests --profile dist --bench scale [-- --kvnamespaces 1,100]`; about 20 minutes, most of them to
 //! make the KvNamespaces. Figures: `docs/performance.md`.
 
-#![expect(clippy::expect_used, reason = "a benchmark that cannot go on ends, and says where")]
-
 mod idle;
 mod making;
 
