@@ -80,7 +80,7 @@ impl Excuse {
             Self::Unreachable | Self::NoRoom => (600, 20),
             Self::Unknown | Self::Throttled => (200, 15),
             Self::Refused | Self::CursorGone | Self::VersionGone => (50, 10),
-            // Judged at every swap and for every key.
+            // Each entry once; a bulk is one operation with many.
             Self::EndedLongAgo => (1000, 500),
             Self::LostByRepair => (0, 500),
             Self::LossReported => (0, 100),

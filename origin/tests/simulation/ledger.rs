@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use nearkv::{Namespace, UnixMillis};
+use nearkv::{Key, Namespace, UnixMillis};
 use nearkv_origin::{
     format::{LABEL_PART, Root, Versioned, root_name},
     store::{Object, ObjectName, simulated::Change},
@@ -76,6 +76,8 @@ pub(crate) struct Ledger {
     pub(crate) deletions: Vec<Deletion>,
     /// The quotas of the KvNamespace.
     pub(crate) quotas: Quotas,
+    /// Entries that ended long ago and were missing, by key and version.
+    pub(crate) ended: BTreeSet<(Key, u64)>,
     /// What was let pass.
     pub(crate) excuses: Excuses,
     /// What was found to be wrong.
@@ -112,6 +114,7 @@ impl Ledger {
             deleted: Vec::new(),
             deletions: Vec::new(),
             quotas: Quotas::default(),
+            ended: BTreeSet::new(),
             excuses: Excuses::default(),
             violations: Vec::new(),
             now,

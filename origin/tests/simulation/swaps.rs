@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use nearkv::Key;
 use nearkv_origin::{
     format::{Put, Record, Root},
     store::Object,
@@ -186,21 +187,25 @@ impl Ledger {
 
     /// The two are the same but for entries that ended long ago.
     pub(crate) fn same(&mut self, wanted: &Entries, found: &Entries, what: &str) -> Result<(), String> {
-        let ended = self.compare(wanted, found, what)?;
-        (0..ended).for_each(|_| self.excuses.add(Excuse::EndedLongAgo));
+        for missing in self.compare(wanted, found, what)? {
+            // It is missing in every swap from then on.
+            if self.ended.insert(missing) {
+                self.excuses.add(Excuse::EndedLongAgo);
+            }
+        }
         Ok(())
     }
 
-    /// How many entries that ended long ago are missing, if nothing else is other than it should be.
-    fn compare(&self, wanted: &Entries, found: &Entries, what: &str) -> Result<u64, String> {
+    /// The entries that ended long ago and are missing, by key and version, if nothing else is other than it should be.
+    fn compare(&self, wanted: &Entries, found: &Entries, what: &str) -> Result<Vec<(Key, u64)>, String> {
         let now = (self.now)().seconds();
-        let mut missing = 0;
+        let mut missing = Vec::new();
         let ended = |put: &Put| put.expiration.is_some_and(|end| end.0 + EXPIRED_KEPT_SECS <= now + 10);
         let keys: BTreeSet<_> = wanted.keys().chain(found.keys()).collect();
         for key in keys {
             match (wanted.get(key), found.get(key)) {
                 (Some((version, put)), Some((other, found))) if version == other && put == found => {}
-                (Some((_, put)), None) if ended(put) => missing += 1,
+                (Some((version, put)), None) if ended(put) => missing.push((key.clone(), *version)),
                 (wanted, found) => {
                     let short = |entry: Option<&(u64, Put)>| {
                         entry.map(|(version, put)| (*version, put.value.length(), put.expiration))
