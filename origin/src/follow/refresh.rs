@@ -60,12 +60,11 @@ impl Follower {
             }
             let Heard { object, check, proven } = self.inbox.take(&self.space.proof);
             let outcome = match object {
-                // Only a read of the root may say that it is well again.
-                Some(object) if !check && self.space.is_sound() => {
+                Some(object) if !check => {
                     self.own_swaps.settled(&object.content).await;
                     let token = object.meta.token.clone();
                     let heard = self.hear(object).await;
-                    // An own commit that the watch has yet to tell of, or a hand that has put an old root back.
+                    // An own commit that the watch has yet to tell of, or a hand that has touched the root or put an old one back.
                     let is_like = self.space.view().is_some_and(|view| view.token == token);
                     doubtful = (!is_like).then(|| Instant::now() + WATCH_LATE);
                     heard
