@@ -208,10 +208,10 @@ async fn upkeep_that_meets_a_damaged_segment_says_so_waits_before_it_tries_again
     assert!(client.counters().reads <= most * 2, "{} reads", client.counters().reads);
 }
 
-/// t0: the inventory shows a segment that no root names yet. t1: a commit names it. t2: the collector looks, by the state of
-/// now. t3: a grace later a checkpoint drops the segment.
+/// t0: the collector looks, and a root names the segment. t1: two graces later a checkpoint drops it. The grace of its readers
+/// counts from the first look after that.
 #[tokio::test(start_paused = true)]
-async fn a_part_that_is_named_while_the_inventory_is_under_way_has_its_whole_grace_later() {
+async fn a_part_that_a_checkpoint_drops_has_its_whole_grace_however_old_it_is() {
     let world = World::new(12).await;
     let mut upkeep = world.upkeep();
     while world.committer.state().root.segments.is_empty() {
