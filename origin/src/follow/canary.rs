@@ -131,6 +131,6 @@ pub(crate) async fn arrive(context: &Context, replicas: &Replicas) {
         }
     }
     let staying: Vec<_> = staying.iter().filter_map(|heard| heard.left(now)).collect();
-    context.pace.set_share(u32::try_from(staying.len() + 1).unwrap_or(u32::MAX));
+    context.pace.set_share(staying.len() + 1);
     context.pace.take_over(share::on_arrival(limits, &staying, &taken));
 }

@@ -75,7 +75,7 @@ impl RootWatch<'_> {
     async fn by_canary(&self, canary: &Canary, state: ReplicaState) {
         if self.is_first {
             let (others, _) = self.replicas.divided(self.context.clock.now());
-            self.context.pace.set_share(u32::try_from(others.len() + 1).unwrap_or(u32::MAX));
+            self.context.pace.set_share(others.len() + 1);
         }
         canary.swap(self.context, state, self.lost()).await;
         if !self.context.is_maintainer() {

@@ -101,7 +101,7 @@ impl Pace {
 
     /// Divides rate and burst among so many operators of the installation. What is left of the old share is kept up to the
     /// new burst.
-    pub(crate) fn set_share(&self, operators: u32) {
+    pub(crate) fn set_share(&self, operators: usize) {
         let Some(state) = &self.state else { return };
         let mut state = state.lock();
         state.bucket.divide(operators, Instant::now());

@@ -11,7 +11,7 @@ use crate::limits::pacing::PacingSettings;
 pub(super) struct Bucket {
     settings: PacingSettings,
     /// Among how many processes rate and burst are divided.
-    processes: u32,
+    processes: usize,
     /// Below zero after a write that was larger than what was there: the next one waits for it.
     level: f64,
     filled: Instant,
@@ -24,11 +24,11 @@ impl Bucket {
     }
 
     fn rate(&self) -> f64 {
-        (self.settings.bytes_per_second.max(1) as f64) / f64::from(self.processes)
+        (self.settings.bytes_per_second.max(1) as f64) / self.processes as f64
     }
 
     fn burst(&self) -> f64 {
-        (self.settings.bytes_burst.max(1) as f64) / f64::from(self.processes)
+        (self.settings.bytes_burst.max(1) as f64) / self.processes as f64
     }
 
     fn fill(&mut self, now: Instant) {
@@ -62,7 +62,7 @@ impl Bucket {
 
     /// Divides rate and burst among so many processes. What there is more than the new burst is gone; where the burst
     /// grows, it has to come in first.
-    pub(super) fn divide(&mut self, processes: u32, now: Instant) {
+    pub(super) fn divide(&mut self, processes: usize, now: Instant) {
         self.fill(now);
         self.processes = processes.max(1);
         self.level = self.level.min(self.burst());
